@@ -1,1 +1,25 @@
+//! The groupware object model of Kontor: what every protocol means by a mailbox's folders and messages.
+//!
+//! It holds identifiers, flags, roles and message classes; the MIME structure of a message and the form of it that
+//! IMAP serves without parsing again. It is pure and synchronous: no I/O, no clock, no randomness. It does not store
+//! anything and knows no protocol session.
+//!
+//! ```
+//! use kontor_model::{Flags, FolderRole, SystemFlag};
+//!
+//! let flags = Flags::SEEN | Flags::FLAGGED;
+//! assert_eq!(flags.system().map(SystemFlag::imap_name).collect::<Vec<_>>(), ["\\Seen", "\\Flagged"]);
+//! assert_eq!(FolderRole::Sent.special_use(), Some("\\Sent"));
+//! ```
 
+#![warn(missing_docs)]
+
+mod class;
+mod flags;
+mod folder;
+mod ids;
+
+pub use class::MessageClass;
+pub use flags::{Flags, SystemFlag};
+pub use folder::{FolderRole, WellKnownFolder};
+pub use ids::{ChangeNumber, ContentId, FolderId, IdError, MailboxId, ObjectId, Uid, UidValidity};
