@@ -1,0 +1,334 @@
+//! A client that acts for one person.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use kontor_storage_proto as proto;
+use parking_lot::RwLock;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+
+use crate::content::PreparedMessage;
+use crate::store::{self, bodies, directory, mailbox, StoreClient, AGAIN, DELIVER, LONG, ONCE, SHORT};
+use crate::{StoreError, WatchHandle};
+
+/// What a person may do in the store. Cheap to clone; the clones share the token, which renews itself.
+#[derive(Clone)]
+pub struct Session {
+    store: StoreClient,
+    state: Arc<State>,
+}
+
+struct State {
+    info: proto::Session,
+    token: RwLock<(String, i64)>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("address", &self.state.info.address).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(store: StoreClient, mut info: proto::Session) -> Self {
+        let token = (std::mem::take(&mut info.token), info.expires_at);
+        Session { store, state: Arc::new(State { info, token: RwLock::new(token) }) }
+    }
+
+    /// Who this is. (`token` and `expires_at` are those of the login.)
+    pub fn info(&self) -> &proto::Session {
+        &self.state.info
+    }
+
+    /// The client underneath.
+    pub fn store(&self) -> &StoreClient {
+        &self.store
+    }
+
+    /// A token that is good for a while.
+    pub async fn token(&self) -> Result<String, StoreError> {
+        let (token, expires_at) = self.state.token.read().clone();
+        let now = now();
+        if expires_at - now > RENEW_BEFORE {
+            return Ok(token);
+        }
+        let request = proto::RenewSessionRequest { token };
+        let renewed = self
+            .store
+            .call(AGAIN, SHORT, |channel| {
+                let request = store::timed(request.clone(), SHORT);
+                async move { directory(channel).renew_session(request).await }
+            })
+            .await?;
+        let token = renewed.token.clone();
+        *self.state.token.write() = (renewed.token, renewed.expires_at);
+        Ok(token)
+    }
+
+    /// Opens a mailbox by address; empty = one's own.
+    pub async fn open(&self, address: &str) -> Result<proto::OpenResponse, StoreError> {
+        let request = proto::OpenRequest { address: address.into() };
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).open(r).await }).await
+    }
+
+    /// Folders of a mailbox, or those that changed since a change number.
+    pub async fn list_folders(
+        &self,
+        mailbox_id: u64,
+        since_cn: u64,
+    ) -> Result<proto::ListFoldersResponse, StoreError> {
+        let request = proto::ListFoldersRequest { mailbox_id, since_cn };
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).list_folders(r).await }).await
+    }
+
+    /// Makes a folder.
+    pub async fn create_folder(
+        &self,
+        request: proto::CreateFolderRequest,
+    ) -> Result<proto::Folder, StoreError> {
+        self.call(ONCE, SHORT, request, |c, r| async move { mailbox(c).create_folder(r).await }).await
+    }
+
+    /// Renames, moves, subscribes.
+    pub async fn update_folder(
+        &self,
+        request: proto::UpdateFolderRequest,
+    ) -> Result<proto::Folder, StoreError> {
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).update_folder(r).await }).await
+    }
+
+    /// Deletes a folder with its messages; it must have no folder below.
+    pub async fn delete_folder(&self, mailbox_id: u64, folder_id: u64) -> Result<u64, StoreError> {
+        let request = proto::DeleteFolderRequest { mailbox_id, folder_id };
+        let response =
+            self.call(ONCE, SHORT, request, |c, r| async move { mailbox(c).delete_folder(r).await }).await?;
+        Ok(response.cn)
+    }
+
+    /// Sets entries of a folder's permissions.
+    pub async fn set_permissions(
+        &self,
+        request: proto::SetPermissionsRequest,
+    ) -> Result<proto::SetPermissionsResponse, StoreError> {
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).set_permissions(r).await }).await
+    }
+
+    /// A folder's permissions.
+    pub async fn list_permissions(
+        &self,
+        mailbox_id: u64,
+        folder_id: u64,
+    ) -> Result<Vec<proto::Permission>, StoreError> {
+        let request = proto::ListPermissionsRequest { mailbox_id, folder_id };
+        let response =
+            self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).list_permissions(r).await }).await?;
+        Ok(response.permissions)
+    }
+
+    /// The skeleton of a folder as one value. `columns` as in `SkeletonRequest`.
+    pub async fn skeleton(
+        &self,
+        mailbox_id: u64,
+        folder_id: u64,
+        columns: u32,
+    ) -> Result<proto::SkeletonChunk, StoreError> {
+        let request = proto::SkeletonRequest { mailbox_id, folder_id, columns };
+        let mut stream =
+            self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).skeleton(r).await }).await?;
+        let mut whole = proto::SkeletonChunk::default();
+        let mut first = true;
+        while let Some(chunk) = stream.message().await? {
+            if first {
+                whole = chunk;
+                first = false;
+                continue;
+            }
+            whole.uids.extend(chunk.uids);
+            whole.message_ids.extend(chunk.message_ids);
+            whole.flags.extend(chunk.flags);
+            whole.modseqs.extend(chunk.modseqs);
+            whole.sizes.extend(chunk.sizes);
+            whole.dates.extend(chunk.dates);
+        }
+        Ok(whole)
+    }
+
+    /// What changed in a folder.
+    pub async fn changes(
+        &self,
+        mailbox_id: u64,
+        folder_id: u64,
+        since_cn: u64,
+    ) -> Result<proto::ChangesResponse, StoreError> {
+        let request = proto::ChangesRequest { mailbox_id, folder_id, since_cn };
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).changes(r).await }).await
+    }
+
+    /// Items of messages, in UID order, as they come.
+    pub async fn fetch(&self, request: proto::FetchRequest) -> Result<FetchStream, StoreError> {
+        let stream = self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).fetch(r).await }).await?;
+        Ok(FetchStream { stream })
+    }
+
+    /// UIDs of the messages that match.
+    pub async fn search(&self, request: proto::SearchRequest) -> Result<proto::SearchResponse, StoreError> {
+        self.call(AGAIN, DELIVER, request, |c, r| async move { mailbox(c).search(r).await }).await
+    }
+
+    /// Changes flags of many messages in one transaction.
+    pub async fn store_flags(
+        &self,
+        request: proto::StoreFlagsRequest,
+    ) -> Result<proto::StoreFlagsResponse, StoreError> {
+        // With a condition, a second try of a change that was made would find it not met.
+        let attempts = if request.unchanged_since.is_some() { ONCE } else { AGAIN };
+        self.call(attempts, DELIVER, request, |c, r| async move { mailbox(c).store_flags(r).await }).await
+    }
+
+    /// Copies or moves many messages in one transaction.
+    pub async fn copy(&self, request: proto::CopyRequest) -> Result<proto::CopyResponse, StoreError> {
+        self.call(ONCE, DELIVER, request, |c, r| async move { mailbox(c).copy(r).await }).await
+    }
+
+    /// Removes messages; they go to Recoverable Items unless `hard`.
+    pub async fn expunge(
+        &self,
+        request: proto::ExpungeRequest,
+    ) -> Result<proto::ExpungeResponse, StoreError> {
+        self.call(ONCE, DELIVER, request, |c, r| async move { mailbox(c).expunge(r).await }).await
+    }
+
+    /// Brings soft-deleted messages back.
+    pub async fn restore(
+        &self,
+        request: proto::RestoreRequest,
+    ) -> Result<proto::RestoreResponse, StoreError> {
+        self.call(ONCE, DELIVER, request, |c, r| async move { mailbox(c).restore(r).await }).await
+    }
+
+    /// Adds messages to a folder, all or none. `tenant_id` is that of the mailbox
+    /// (`OpenResponse::tenant_id`).
+    pub async fn append(
+        &self,
+        mailbox_id: u64,
+        tenant_id: u64,
+        folder_id: u64,
+        messages: &[(PreparedMessage, u64, Vec<String>, Option<i64>)],
+    ) -> Result<proto::AppendResponse, StoreError> {
+        let mut items = Vec::with_capacity(messages.len());
+        for (message, flags, keywords, internal_date) in messages {
+            items.push(proto::AppendItem {
+                content: Some(self.store.content(message, tenant_id).await?),
+                flags: *flags,
+                keywords: keywords.clone(),
+                internal_date: *internal_date,
+            });
+        }
+        let mut request = proto::AppendRequest { mailbox_id, folder_id, items, retry: false };
+        let first = self
+            .call(ONCE, DELIVER, request.clone(), |c, r| async move { mailbox(c).append(r).await })
+            .await;
+        match first {
+            Err(error) if error.is_retryable() => {
+                request.retry = true;
+                self.call(AGAIN, DELIVER, request, |c, r| async move { mailbox(c).append(r).await }).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Streams a range of a message's bytes; `length` 0 = to the end.
+    pub async fn read_body(&self, request: proto::ReadBodyRequest) -> Result<BodyStream, StoreError> {
+        let stream = self.call(AGAIN, LONG, request, |c, r| async move { bodies(c).read(r).await }).await?;
+        Ok(BodyStream::new(stream))
+    }
+
+    /// Hears hints about a folder; 0 = the whole mailbox.
+    pub fn watch(&self, mailbox_id: u64, folder_id: u64) -> WatchHandle {
+        self.store.watch(self, mailbox_id, folder_id)
+    }
+
+    /// May this person send with this address as the sender?
+    pub async fn may_send_as(&self, address: &str) -> Result<bool, StoreError> {
+        let request = proto::MaySendAsRequest { address: address.into() };
+        let response =
+            self.call(AGAIN, SHORT, request, |c, r| async move { directory(c).may_send_as(r).await }).await?;
+        Ok(response.allowed)
+    }
+
+    /// A directory call that has no wrapper: the stub and the request with this session's token.
+    pub async fn authorize<T>(&self, message: T) -> Result<Request<T>, StoreError> {
+        Ok(self.bear(store::timed(message, SHORT), &self.token().await?))
+    }
+
+    async fn call<M, F, Fut, T>(
+        &self,
+        attempts: u32,
+        deadline: Duration,
+        message: M,
+        make: F,
+    ) -> Result<T, StoreError>
+    where
+        M: Clone,
+        F: Fn(Channel, Request<M>) -> Fut,
+        Fut: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let token = self.token().await?;
+        self.store
+            .call(attempts, deadline, |channel| {
+                make(channel, self.bear(store::timed(message.clone(), deadline), &token))
+            })
+            .await
+    }
+
+    fn bear<T>(&self, mut request: Request<T>, token: &str) -> Request<T> {
+        if let Ok(value) = MetadataValue::<Ascii>::try_from(format!("Bearer {token}")) {
+            request.metadata_mut().insert("authorization", value);
+        }
+        request
+    }
+}
+
+/// Fetched items, in UID order.
+pub struct FetchStream {
+    stream: Streaming<proto::FetchChunk>,
+}
+
+impl FetchStream {
+    /// The next page of items. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<proto::FetchChunk>, StoreError> {
+        Ok(self.stream.message().await?)
+    }
+}
+
+/// Bytes of a body, in pieces.
+pub struct BodyStream {
+    stream: Streaming<proto::BodyPiece>,
+}
+
+impl BodyStream {
+    pub(crate) fn new(stream: Streaming<proto::BodyPiece>) -> Self {
+        BodyStream { stream }
+    }
+
+    /// The next piece, never empty. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        while let Some(piece) = self.stream.message().await? {
+            if !piece.data.is_empty() {
+                return Ok(Some(piece.data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// A token is renewed when it has less than this left, seconds.
+const RENEW_BEFORE: i64 = 120;
