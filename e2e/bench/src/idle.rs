@@ -1,0 +1,65 @@
+//! What an idle connection costs in memory, and how soon idle sessions hear of a message.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use kontor_e2e::imap::Imap;
+use kontor_e2e::lmtp::Lmtp;
+use kontor_e2e::meter;
+use kontor_e2e::wire::{PATIENCE, Wire};
+
+use crate::figures::Figures;
+use crate::message::Messages;
+use crate::target::Target;
+
+/// Opens `connections` sessions, 40 for a user, that SELECT INBOX and IDLE; weighs the server before and
+/// after; then delivers one message to the first user and waits until all of its sessions heard of it.
+pub async fn idle(target: &Target, messages: &Messages, connections: usize) -> Result<Figures> {
+    let per_user = connections.div_ceil(target.user_count).max(1);
+    // The first login of a user may fill caches that are no part of a connection's price.
+    for i in 0..target.user_count {
+        let mut imap = Imap::login(&target.imap, &target.user(i), &target.password).await?;
+        imap.select("INBOX").await?;
+        imap.logout().await?;
+    }
+    tokio::time::sleep(SETTLE).await;
+    let before = meter::pss_kib(&target.pids);
+    let started = Instant::now();
+    let mut sessions = Vec::with_capacity(connections);
+    for i in 0..connections {
+        let wire = Wire::connect_with(&target.imap, PATIENCE, 1024).await?;
+        let mut imap = Imap::over(wire).await?;
+        imap.authenticate(&target.user(i / per_user), &target.password).await?;
+        imap.select("INBOX").await?;
+        imap.idle().await.with_context(|| format!("connection {i}"))?;
+        sessions.push(imap);
+    }
+    let opened = started.elapsed().as_secs_f64();
+    tokio::time::sleep(SETTLE).await;
+    let after = meter::pss_kib(&target.pids);
+
+    let first = sessions.iter_mut().take(per_user);
+    let mut lmtp = Lmtp::connect(&target.lmtp).await?;
+    let delivered = Instant::now();
+    lmtp.deliver("s@sender.test", &target.user(0), &messages.message(0)).await?;
+    let mut heard = Vec::new();
+    let mut missed = 0.0;
+    for imap in first {
+        match imap.wait_for(HEARING, |line| line.ends_with(" EXISTS")).await {
+            Ok(_) => heard.push(delivered.elapsed().as_secs_f64()),
+            Err(_) => missed += 1.0,
+        }
+    }
+    lmtp.quit().await?;
+    Ok(Figures::new(&target.name, "idle")
+        .with("kib_each", after.saturating_sub(before) as f64 / connections.max(1) as f64)
+        .with("kib_before", before as f64)
+        .with("kib_after", after as f64)
+        .with("connections", connections as f64)
+        .with("opened_per_s", connections as f64 / opened)
+        .with("last_exists_ms", heard.last().copied().unwrap_or(f64::NAN) * 1_000.0)
+        .with("missed", missed))
+}
+
+const SETTLE: Duration = Duration::from_secs(5);
+const HEARING: Duration = Duration::from_secs(30);
