@@ -194,3 +194,82 @@ const STEP: u64 = 256 * 1024;
 fn units(octets: u64) -> u32 {
     u32::try_from(octets.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(total: u64, largest: u64) -> Budget {
+        Budget::new(&BudgetConfig { total, largest, wait: Duration::from_secs(10) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiters_are_served_in_their_order() {
+        let budget = budget(20 * UNIT, 10 * UNIT);
+        let first = budget.acquire(10 * UNIT).await.expect("empty");
+        let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for (n, size) in [(0, 10), (1, 1), (2, 9)] {
+            let (budget, sender) = (budget.clone(), sender.clone());
+            tokio::spawn(async move {
+                let permit = budget.acquire(size * UNIT).await.expect("in time");
+                sender.send(n).expect("the test listens");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                drop(permit);
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        drop(sender);
+        let mut seen = Vec::new();
+        while let Some(n) = order.recv().await {
+            seen.push(n);
+        }
+        // The small one would have fitted before the large one that came first; it waits all the same.
+        assert_eq!(seen, [0, 1, 2]);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_large_at_once_and_busy_after_the_wait() {
+        let budget = budget(20 * UNIT, 10 * UNIT);
+        let too_large = BudgetError::TooLarge { largest: 10 * UNIT };
+        assert_eq!(budget.acquire(10 * UNIT + 1).await.expect_err("never"), too_large);
+        let mut held = budget.acquire(10 * UNIT).await.expect("empty");
+        assert_eq!(held.grow_to(10 * UNIT + 1).await.expect_err("never"), too_large);
+        let before = tokio::time::Instant::now();
+        assert_eq!(budget.acquire(1).await.expect_err("full"), BudgetError::Busy);
+        assert_eq!(before.elapsed(), Duration::from_secs(10));
+        drop(held);
+        budget.acquire(1).await.expect("room again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_of_unknown_size_never_wait_for_each_other_for_ever() {
+        let budget = budget(4 << 20, 2 << 20);
+        let tasks: Vec<_> = (0..40)
+            .map(|_| {
+                let budget = budget.clone();
+                tokio::spawn(async move {
+                    let mut permit = budget.acquire(1).await.expect("a small start");
+                    for size in 1..=8 {
+                        permit.grow_to(size * 256 * 1024).await.expect("somebody gets through");
+                        assert!(budget.held() <= 4 << 20, "{}", budget.held());
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("finished");
+        }
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn growing_to_what_one_has_costs_nothing() {
+        let budget = budget(4 << 20, 2 << 20);
+        let mut permit = budget.acquire(1 << 20).await.expect("empty");
+        permit.grow_to(10).await.expect("has it");
+        assert_eq!((permit.octets(), budget.held()), (1 << 20, 1 << 20));
+    }
+}

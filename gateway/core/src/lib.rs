@@ -33,7 +33,7 @@
 //!     }
 //! }
 //!
-//! # async fn run() -> anyhow::Result<()> {
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let shared = Shared::default();
 //! let listener = Listener::bind("echo", &ListenerConfig::on("127.0.0.1:0".parse()?), None)?;
 //! shared.drain.spawn(listener.serve(Arc::new(Echo), shared.clone()));

@@ -56,9 +56,10 @@ pub fn parse<T: DeserializeOwned>(
     let mut overrides: Vec<_> = environment.into_iter().collect();
     overrides.sort();
     for (name, value) in overrides {
-        let Some(rest) = name.strip_prefix("KONTOR_").filter(|rest| rest.contains("__")) else { continue };
-        let keys: Vec<String> =
-            rest.split("__").filter(|key| !key.is_empty()).map(str::to_ascii_lowercase).collect();
+        let Some(rest) = name.strip_prefix("KONTOR_").filter(|_| name.contains("__")) else { continue };
+        // `KONTOR__KEY` has an empty section: a key at the top.
+        let rest = rest.strip_prefix('_').unwrap_or(rest);
+        let keys: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
         root.set(&keys, &name, value);
     }
     T::deserialize(value::Reader::root(&root)).map_err(ConfigError::Key)
