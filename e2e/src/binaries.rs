@@ -27,11 +27,15 @@ fn folders() -> Vec<PathBuf> {
         // target/debug/deps/some_test-0123 and target/release/kontor-bench.
         folders.extend(exe.ancestors().skip(1).take(2).map(PathBuf::from));
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| workspace().join("target"));
+    let target = target_folder();
     folders.push(target.join("release"));
     folders.push(target.join("debug"));
     folders
+}
+
+/// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` in the workspace.
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
 /// The root of the workspace.

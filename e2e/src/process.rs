@@ -89,7 +89,8 @@ impl Drop for Process {
 
 /// Sends a signal by name to one process.
 pub fn send_signal(pid: u32, signal: &str) -> Result<()> {
-    let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status()?;
+    let status =
+        Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "kill -{signal} {pid}: {status}");
     Ok(())
 }

@@ -52,7 +52,7 @@ pub fn dot_stuffed(message: &[u8], out: &mut Vec<u8>) {
         rest = tail;
     }
     out.extend_from_slice(rest);
-    if !message.ends_with(b"\r\n") {
+    if !message.is_empty() && !message.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b".\r\n");
@@ -113,6 +113,10 @@ mod tests {
     #[test]
     fn a_missing_last_line_end_is_added() {
         assert_eq!(stuffed(b"a"), b"a\r\n.\r\n");
-        assert_eq!(stuffed(b""), b"\r\n.\r\n");
+    }
+
+    #[test]
+    fn no_bytes_at_all_are_a_message_too() {
+        assert_eq!(stuffed(b""), b".\r\n");
     }
 }

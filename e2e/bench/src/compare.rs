@@ -247,10 +247,10 @@ fn print_table(merged: &[Figures], servers: &[String]) {
     }
     print!("\n{:<18}{:<16}", "step", "figure");
     for server in servers {
-        print!("{server:>18}");
+        print!("{server:>20}");
     }
     for other in servers.iter().skip(1) {
-        print!("{:>26}", format!("{} : {other}", servers.first().map_or("", String::as_str)));
+        print!("{:>32}", format!("{} : {other}", servers.first().map_or("", String::as_str)));
     }
     println!();
     for step in names {
@@ -263,7 +263,7 @@ fn print_table(merged: &[Figures], servers: &[String]) {
         let value = |server: &str, name: &str| of(server).and_then(|f| f.values.get(name)).copied();
         print!("{step:<18}{figure:<16}");
         for server in servers {
-            print!("{:>18}", number(value(server, figure)));
+            print!("{:>20}", number(value(server, figure)));
         }
         let first = servers.first().map_or("", String::as_str);
         for other in servers.iter().skip(1) {
@@ -271,7 +271,7 @@ fn print_table(merged: &[Figures], servers: &[String]) {
                 (Some(a), Some(b)) => Some(if more_is_better { a / b } else { b / a }),
                 _ => None,
             };
-            print!("{:>26}", number(ratio));
+            print!("{:>32}", number(ratio));
         }
         println!();
         for extra in [
@@ -293,7 +293,7 @@ fn print_table(merged: &[Figures], servers: &[String]) {
             }
             print!("{:<18}{extra:<16}", "");
             for server in servers {
-                print!("{:>18}", number(value(server, extra)));
+                print!("{:>20}", number(value(server, extra)));
             }
             println!();
         }

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what the whole-system tests and the benchmark use from outside: Debian packages and, in a virtual
+# environment under Cargo's target folder, an S3 server from PyPI. Does nothing where all is there, starts no
+# service, and needs root only when a package is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+  postgresql postgresql-contrib                 # the store's database
+  swaks libnet-ssleay-perl msmtp                # clients that send
+  curl python3 python3-venv isync fetchmail     # clients that read
+  openssl procps util-linux                     # probes
+  dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd   # the benchmark's peer
+)
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "setup: installing ${missing[*]}"
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "setup: not root; install these packages first: ${missing[*]}" >&2
+    exit 1
+  fi
+  # Packages must not start their services here.
+  policy=/usr/sbin/policy-rc.d
+  made=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    made=1
+  fi
+  trap '[ -z "$made" ] || rm -f "$policy"' EXIT
+  export DEBIAN_FRONTEND=noninteractive
+  mkdir -p /etc/postgresql-common
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+  fi
+  apt-get update -q
+  apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+venv=${KONTOR_E2E_VENV:-${CARGO_TARGET_DIR:-target}/e2e-venv}
+moto='moto[server]==5.2.5'
+if [ "$(cat "$venv/.installed" 2>/dev/null || true)" != "$moto" ]; then
+  echo "setup: installing $moto into $venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "$moto"
+  echo "$moto" >"$venv/.installed"
+fi
+echo "setup: all there"
