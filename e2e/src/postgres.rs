@@ -78,12 +78,9 @@ impl Postgres {
         command.arg(self.folder.path()).args(["-c", "max_connections=100"]);
         self.process = Some(Process::start("postgres", command, &self.folder.path().join("log"))?);
         let url = self.url_of("postgres");
-        eventually("PostgreSQL answers", Duration::from_secs(60), || {
-            let url = url.clone();
-            async move {
-                let ask = ["-X", "-q", "-d", &url, "-c", "select 1"];
-                Ok(run("psql", ask, Duration::from_secs(5)).ok().map(|_| ()))
-            }
+        eventually("PostgreSQL answers", Duration::from_secs(60), async || {
+            let ask = ["-X", "-q", "-d", &url, "-c", "select 1"];
+            Ok(run("psql", ask, Duration::from_secs(5)).ok().map(|_| ()))
         })
         .await
     }

@@ -29,13 +29,10 @@ impl S3 {
         let process = Process::start("moto_server", command, &folder.path().join("log"))?;
         let this = Self { process, port, _folder: folder };
         let bucket = format!("{}/{}", this.endpoint(), this.bucket());
-        eventually("the S3 server makes a bucket", Duration::from_secs(60), || {
-            let bucket = bucket.clone();
-            async move {
-                // It does not check signatures; a request without one is as good.
-                let put = ["-sf", "--noproxy", "*", "-X", "PUT", &bucket];
-                Ok(run("curl", put, Duration::from_secs(5)).ok().map(|_| ()))
-            }
+        eventually("the S3 server makes a bucket", Duration::from_secs(60), async || {
+            // It does not check signatures; a request without one is as good.
+            let put = ["-sf", "--noproxy", "*", "-X", "PUT", &bucket];
+            Ok(run("curl", put, Duration::from_secs(5)).ok().map(|_| ()))
         })
         .await?;
         Ok(this)

@@ -79,7 +79,7 @@ impl Dovecot {
         command.arg("-F").arg("-c").arg(self.folder.join("dovecot.conf"));
         let mut process = Process::start("dovecot", command, &self.folder.join("start.log"))?;
         let address = format!("127.0.0.1:{}", self.imap);
-        let up = eventually("Dovecot answers", Duration::from_secs(30), || async {
+        let up = eventually("Dovecot answers", Duration::from_secs(30), async || {
             Ok(Imap::connect(&address).await.ok().map(|_| ()))
         })
         .await;
