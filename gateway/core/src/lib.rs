@@ -62,7 +62,7 @@ pub mod tls;
 pub use budget::{Budget, BudgetConfig, BudgetError, Permit};
 pub use connection::{Connection, TlsInfo, UpgradeError};
 pub use drain::Drain;
-pub use listener::{Handler, Listener, ListenerConfig, Refused, Shared, TlsMode};
+pub use listener::{Handler, Listener, ListenerConfig, Listeners, Refused, Shared, TlsMode};
 pub use monitor::Health;
 pub use rate::AuthLimiter;
 pub use reader::Reader;

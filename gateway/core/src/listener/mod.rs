@@ -1,5 +1,9 @@
 //! Listening sockets: who may come in, how many, and by which door.
 
+mod config;
+
+pub use config::{ListenerConfig, Listeners, TlsMode};
+
 use crate::budget::Budget;
 use crate::connection::Connection;
 use crate::drain::Drain;
@@ -9,7 +13,6 @@ use crate::rate::{AuthLimiter, TokenBuckets};
 use crate::tls::TlsServer;
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::collections::HashMap;
 use std::future::Future;
@@ -21,75 +24,6 @@ use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// One listening address. In TOML a table, in which everything but `bind` may be left out.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListenerConfig {
-    /// Address and port; port 0 takes a free one.
-    pub bind: SocketAddr,
-    /// Where TLS begins.
-    #[serde(default)]
-    pub tls: TlsMode,
-    /// Balancers that speak the PROXY protocol. From these networks the header is required, from all others it is
-    /// not understood.
-    #[serde(default)]
-    pub proxy_from: Vec<IpNet>,
-    /// Connections at once; more are told to try later.
-    #[serde(default = "many")]
-    pub max_connections: usize,
-    /// Connections at once from one client address (of IPv6: one /64).
-    #[serde(default = "some")]
-    pub max_per_address: usize,
-    /// New connections a minute from one client address; 0 is no limit.
-    #[serde(default)]
-    pub max_per_minute: u32,
-    /// Networks that the limits for one address do not hold for (own gateways, web mail).
-    #[serde(default)]
-    pub exempt: Vec<IpNet>,
-    /// Octets a second that one client may send; 0 is no limit.
-    #[serde(default)]
-    pub read_rate: u64,
-    /// Connections that the kernel keeps until they are accepted.
-    #[serde(default = "backlog")]
-    pub backlog: i32,
-}
-
-/// Where TLS begins.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum TlsMode {
-    /// When the client asks, if there is a certificate.
-    #[default]
-    StartTls,
-    /// With the first octet.
-    Implicit,
-    /// Never: for LMTP inside, or behind something that does TLS itself.
-    None,
-}
-
-impl ListenerConfig {
-    /// This address, STARTTLS when there is a certificate, the default limits.
-    pub fn on(bind: SocketAddr) -> Self {
-        Self {
-            bind,
-            tls: TlsMode::StartTls,
-            proxy_from: Vec::new(),
-            max_connections: many(),
-            max_per_address: some(),
-            max_per_minute: 0,
-            exempt: Vec::new(),
-            read_rate: 0,
-            backlog: backlog(),
-        }
-    }
-
-    /// The same with TLS beginning elsewhere.
-    pub fn with_tls(mut self, tls: TlsMode) -> Self {
-        self.tls = tls;
-        self
-    }
-}
 
 /// A protocol's server.
 pub trait Handler: Send + Sync + 'static {
@@ -402,18 +336,6 @@ fn count_refusal(protocol: &'static str, reason: Refused) {
 fn is_of_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
-fn many() -> usize {
-    100_000
-}
-
-fn some() -> usize {
-    200
-}
-
-fn backlog() -> i32 {
-    1024
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
