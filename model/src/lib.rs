@@ -14,12 +14,22 @@
 
 #![warn(missing_docs)]
 
+pub mod imap_view;
+pub mod mime;
+
 mod class;
 mod flags;
+mod fold;
 mod folder;
 mod ids;
+mod prepare;
+mod subject;
 
 pub use class::MessageClass;
 pub use flags::{Flags, SystemFlag};
+pub use fold::fold;
 pub use folder::{FolderRole, WellKnownFolder};
 pub use ids::{ChangeNumber, ContentId, FolderId, IdError, MailboxId, ObjectId, Uid, UidValidity};
+pub use imap_view::ImapView;
+pub use prepare::{Importance, Prepared};
+pub use subject::base_subject;
