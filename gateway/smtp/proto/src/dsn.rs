@@ -15,7 +15,8 @@ pub enum Ret {
 }
 
 impl Ret {
-    pub(crate) fn parse(value: &str) -> Result<Self, ParseError> {
+    /// Reads the value of the parameter.
+    pub fn parse(value: &str) -> Result<Self, ParseError> {
         if value.eq_ignore_ascii_case("FULL") {
             Ok(Self::Full)
         } else if value.eq_ignore_ascii_case("HDRS") {
@@ -50,7 +51,8 @@ impl Notify {
     /// No notice at all.
     pub const NEVER: Self = Self { success: false, failure: false, delay: false };
 
-    pub(crate) fn parse(value: &str) -> Result<Self, ParseError> {
+    /// Reads the value of the parameter.
+    pub fn parse(value: &str) -> Result<Self, ParseError> {
         if value.eq_ignore_ascii_case("NEVER") {
             return Ok(Self::NEVER);
         }
@@ -91,7 +93,8 @@ pub struct OriginalRecipient {
 }
 
 impl OriginalRecipient {
-    pub(crate) fn parse(value: &str) -> Result<Self, ParseError> {
+    /// Reads the value of the parameter.
+    pub fn parse(value: &str) -> Result<Self, ParseError> {
         const BAD: ParseError = ParseError::BadParameter("ORCPT");
         let (address_type, address) = value.split_once(';').ok_or(BAD)?;
         if address_type.is_empty()
