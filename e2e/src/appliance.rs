@@ -61,7 +61,7 @@ pub struct Appliance {
     process: Option<Process>,
     scratch: Option<TempDir>,
     data: PathBuf,
-    extra: Vec<String>,
+    environment: Vec<(String, String)>,
     log: PathBuf,
     /// Where it listens; read again at each start.
     pub endpoints: Endpoints,
@@ -77,25 +77,26 @@ impl Appliance {
         Self::start_with(&[]).await
     }
 
-    /// Starts one in a new scratch folder with more arguments for `kontor up`.
-    pub async fn start_with(extra: &[&str]) -> Result<Self> {
+    /// Starts one in a new scratch folder with settings from the environment (`KONTOR_SECTION__KEY`).
+    pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kontor-e2e-").tempdir()?;
         let data = scratch.path().join("data");
-        let mut appliance = Self::start_in(&data, extra).await?;
+        let mut appliance = Self::start_in(&data, environment).await?;
         appliance.scratch = Some(scratch);
         Ok(appliance)
     }
 
     /// Starts one on the data folder `data`, which is kept.
-    pub async fn start_in(data: &Path, extra: &[&str]) -> Result<Self> {
+    pub async fn start_in(data: &Path, environment: &[(&str, &str)]) -> Result<Self> {
         let log = data.with_extension("log");
-        let extra: Vec<String> = extra.iter().map(|s| (*s).to_owned()).collect();
-        let (process, ready) = launch(data, &extra, &log).await?;
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (process, ready) = launch(data, &environment, &log).await?;
         Ok(Self {
             process: Some(process),
             scratch: None,
             data: data.to_owned(),
-            extra,
+            environment,
             log,
             endpoints: ready.endpoints,
             account: ready.account,
@@ -145,7 +146,7 @@ impl Appliance {
         if self.process.is_some() {
             self.stop(Duration::from_secs(60))?;
         }
-        let (process, ready) = launch(&self.data, &self.extra, &self.log).await?;
+        let (process, ready) = launch(&self.data, &self.environment, &self.log).await?;
         self.process = Some(process);
         self.endpoints = ready.endpoints;
         Ok(())
@@ -260,11 +261,12 @@ fn postmaster_file(data: &Path) -> Option<PathBuf> {
     None
 }
 
-async fn launch(data: &Path, extra: &[String], log: &Path) -> Result<(Process, Ready)> {
+async fn launch(data: &Path, environment: &[(String, String)], log: &Path) -> Result<(Process, Ready)> {
     let ready_file = data.with_extension("ready");
     let _ = std::fs::remove_file(&ready_file);
     let mut command = Command::new(binaries::find("kontor")?);
-    command.arg("up").arg("--data").arg(data).arg("--ready-file").arg(&ready_file).args(extra);
+    command.arg("up").arg("--data").arg(data).arg("--ready-file").arg(&ready_file);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut process = Process::start("kontor up", command, log)?;
     let end = Instant::now() + START_LIMIT;
     loop {

@@ -47,10 +47,7 @@ async fn the_idle_appliance_and_its_idle_connections_are_light() -> Result<()> {
 
 #[tokio::test]
 async fn a_body_of_100_mib_streams_out() -> Result<()> {
-    let scratch = tempfile::tempdir()?;
-    let config = scratch.path().join("kontor.toml");
-    std::fs::write(&config, format!("[imap]\nmax_message_size = {}\n", 128 * MIB))?;
-    let appliance = Appliance::start_with(&["--config", &config.to_string_lossy()]).await?;
+    let appliance = Appliance::start_with(&[("KONTOR_IMAP__APPEND_LIMIT", "128 MiB")]).await?;
     let account = appliance.account.clone();
     let mut message = b"Subject: 100 MiB\r\n\r\n".to_vec();
     while message.len() < 100 * MIB {

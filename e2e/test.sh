@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Everything that proves Kontor right: formatting, lints, unit tests, whole-system tests, fuzzing for a fixed
+# short time. Installs what it needs first (see setup.sh).
+#
+#   e2e/test.sh              all of it
+#   e2e/test.sh e2e [ARGS]   only the whole-system tests; ARGS go to `cargo test`
+#
+# KONTOR_E2E_MESSAGES   messages in the round-trip test (10000)
+# KONTOR_FUZZ_SECONDS   seconds for each fuzz target (20)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+# Nothing here may go through a proxy or trust a machine's own idea of certificates.
+unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE
+export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
+target=${CARGO_TARGET_DIR:-$PWD/target}
+# The programs under test are release builds; the tests that drive them need not be.
+export KONTOR_BIN_DIR=$target/release
+
+step() { printf '\n==> %s (after %d s)\n' "$*" "$SECONDS"; }
+
+only=${1:-all}
+[ $# -eq 0 ] || shift
+
+step "set up"
+bash e2e/setup.sh
+
+if [ "$only" = all ]; then
+  step "format"
+  cargo fmt --all --check
+  step "lints"
+  cargo clippy --workspace --all-targets --locked -- -D warnings
+  step "unit tests"
+  cargo test --workspace --exclude kontor-e2e --locked
+fi
+
+step "build the programs"
+cargo build --release --bins --locked
+
+step "whole-system tests"
+cargo test -p kontor-e2e --locked "$@" -- --test-threads=2 --nocapture
+
+if [ "$only" = all ]; then
+  step "benchmark, a quick run that only shows that it works"
+  "$KONTOR_BIN_DIR/kontor-bench" compare --quick
+  if [ -e fuzz/run.sh ]; then
+    step "fuzz"
+    bash fuzz/run.sh "${KONTOR_FUZZ_SECONDS:-20}"
+  fi
+fi
+step "all good"
