@@ -11,9 +11,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
-# Nothing here may go through a proxy or trust a machine's own idea of certificates.
-unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE
-export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
 target=${CARGO_TARGET_DIR:-$PWD/target}
 # The programs under test are release builds; the tests that drive them need not be.
 export KONTOR_BIN_DIR=$target/release
@@ -39,6 +36,9 @@ step "build the programs"
 cargo build --release --bins --locked
 
 step "whole-system tests"
+# Nothing from here on leaves the machine: no proxy, and no other idea of certificates than the tests'.
+export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
+unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE
 cargo test -p kontor-e2e --locked "$@" -- --test-threads=2 --nocapture
 
 if [ "$only" = all ]; then

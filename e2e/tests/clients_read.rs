@@ -119,7 +119,8 @@ assert ok(a.status("Elsewhere", "(MESSAGES UNSEEN)"))[0].startswith(b"\"Elsewher
 ok(a.append("Elsewhere", r"(\Seen)", imaplib.Time2Internaldate(time.time()), b"Subject: put\r\n\r\nx\r\n"))
 assert ok(a.select("Elsewhere")) == [b"4"]
 ok(a.store("1:2", "+FLAGS", r"(\Deleted)"))
-assert ok(a.expunge()) == [b"1", b"1"]
+gone = ok(a.expunge())
+assert gone in ([b"1", b"1"], [b"2", b"1"]), gone
 ok(a.uid("MOVE", "1:*", "INBOX"))
 assert ok(a.select("Elsewhere")) == [b"0"]
 ok(a.select("INBOX"))

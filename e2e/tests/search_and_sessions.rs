@@ -46,9 +46,9 @@ async fn search_finds_a_message_as_soon_as_it_is_visible_and_by_substring() -> R
         ("BODY \"of_it\\\\here\"", 30),
         ("BODY \"100x\"", 0),
         ("BODY \"ofXit\"", 0),
-        ("NOT BODY straße", 0),
-        ("SUBJECT überweisung", 30),
-        ("FROM JÖRG", 30),
+        ("NOT BODY \"straße\"", 0),
+        ("SUBJECT \"überweisung\"", 30),
+        ("FROM \"JÖRG\"", 30),
         ("OR SUBJECT token3end BODY number4abc", 2),
     ] {
         let tag = imap.send(&format!("SEARCH CHARSET UTF-8 {query}")).await?;
