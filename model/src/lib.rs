@@ -24,6 +24,7 @@ mod folder;
 mod ids;
 mod prepare;
 mod subject;
+mod varint;
 
 pub use class::MessageClass;
 pub use flags::{Flags, SystemFlag};

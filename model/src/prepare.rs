@@ -161,7 +161,7 @@ impl Prepared {
             if body.is_empty() {
                 body.reserve(words.len().min(left) + 1);
             }
-            whole &= text.len() < left && fold_appended(words, &mut body, limits.search_bytes);
+            whole &= fold_appended(words, &mut body, limits.search_bytes) && text.len() < left;
             if body.len() < limits.search_bytes && !body.is_empty() {
                 body.push(b'\n');
             }

@@ -31,6 +31,7 @@ pub use header_fields::header_fields;
 pub(crate) use render::render;
 
 use crate::mime::{Limits, PartKind, Structure, TransferEncoding};
+use crate::varint::{Malformed, put, take, take_bytes, take_usize};
 
 /// The IMAP view of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,12 @@ pub enum ViewError {
     /// Cut off or damaged.
     #[error("damaged IMAP view")]
     Corrupt,
+}
+
+impl From<Malformed> for ViewError {
+    fn from(_: Malformed) -> Self {
+        Self::Corrupt
+    }
 }
 
 impl ImapView {
@@ -348,42 +355,6 @@ fn kind_of(code: u8) -> Option<PartKind> {
         2 => Some(PartKind::Message),
         _ => None,
     }
-}
-
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn take(rest: &mut &[u8]) -> Result<u64, ViewError> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, after) = rest.split_first().ok_or(ViewError::Corrupt)?;
-        *rest = after;
-        let bits = u64::from(byte & 0x7f);
-        if bits << shift >> shift != bits {
-            return Err(ViewError::Corrupt);
-        }
-        value |= bits << shift;
-        if byte < 0x80 {
-            return Ok(value);
-        }
-    }
-    Err(ViewError::Corrupt)
-}
-
-fn take_usize(rest: &mut &[u8]) -> Result<usize, ViewError> {
-    usize::try_from(take(rest)?).map_err(|_| ViewError::Corrupt)
-}
-
-fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], ViewError> {
-    let length = take_usize(rest)?;
-    let (bytes, after) = rest.split_at_checked(length).ok_or(ViewError::Corrupt)?;
-    *rest = after;
-    Ok(bytes)
 }
 
 const VERSION: u8 = 1;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::{charset, parameter::hex_pair, transfer};
 
-/// The decoded text of an unstructured field: folds undone, encoded words decoded, NUL and line breaks removed,
-/// trimmed.
+/// The decoded text of an unstructured field: folds undone, encoded words decoded, NUL removed, other C0 controls
+/// made spaces, trimmed.
 pub fn decode(value: &[u8]) -> String {
     let mut out = String::new();
     decode_into(value, &mut out);
@@ -62,11 +62,11 @@ fn push_raw(bytes: &[u8], out: &mut String) {
 }
 
 fn push_clean(text: &str, out: &mut String) {
-    if !text.bytes().any(|b| matches!(b, 0 | b'\r' | b'\n')) {
+    if !text.bytes().any(|b| b < b' ') {
         out.push_str(text);
         return;
     }
-    out.extend(text.chars().filter(|&c| c != '\0').map(|c| if matches!(c, '\r' | '\n') { ' ' } else { c }));
+    out.extend(text.chars().filter(|&c| c != '\0').map(|c| if c < ' ' { ' ' } else { c }));
 }
 
 struct Word<'a> {

@@ -66,7 +66,7 @@ impl Default for Limits {
             depth: 64,
             parts: 2_000,
             headers: 10_000,
-            header_bytes: 1 << 20,
+            header_bytes: 256 << 10,
             addresses: 10_000,
             parameters: 100,
             search_bytes: 1 << 20,
