@@ -1,6 +1,5 @@
 //! `kontor up` in a scratch folder, behind a handle.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -188,10 +187,7 @@ impl Appliance {
         let text = std::fs::read_to_string(postmaster_file(&self.data)?).ok()?;
         let lines: Vec<&str> = text.lines().collect();
         let (port, folder) = (lines.get(3)?.trim(), lines.get(4)?.trim());
-        // The owner of the cluster is its superuser.
-        let owner = std::fs::metadata(postmaster_file(&self.data)?).ok()?.uid();
-        let user = user_name(owner)?;
-        Some(format!("host={folder} port={port} user={user} dbname={DATABASE}"))
+        Some(format!("host={folder} port={port} user={DATABASE} dbname={DATABASE}"))
     }
 
     /// Runs one SQL command in the private PostgreSQL and returns what it printed.
@@ -239,12 +235,6 @@ pub fn postmaster_pid(data: &Path) -> Option<u32> {
     std::fs::read_to_string(postmaster_file(data)?).ok()?.lines().next()?.trim().parse().ok()
 }
 
-fn user_name(uid: u32) -> Option<String> {
-    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    let line = passwd.lines().find(|l| l.split(':').nth(2) == Some(&uid.to_string()))?;
-    line.split(':').next().map(str::to_owned)
-}
-
 fn postmaster_file(data: &Path) -> Option<PathBuf> {
     let mut folders = vec![(data.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -285,4 +275,5 @@ async fn launch(data: &Path, environment: &[(String, String)], log: &Path) -> Re
 /// A first start makes a PostgreSQL cluster; a machine with busy cores is slow at that.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
+/// The database, and the role that owns it.
 const DATABASE: &str = "kontor";

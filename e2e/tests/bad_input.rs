@@ -283,7 +283,6 @@ async fn garbage_on_every_port_breaks_nothing() -> Result<()> {
         "FETCH",
         "FETCH 0 FLAGS",
         "FETCH 1 BODY[1.2.3.999999999999.MIME",
-        "STORE 1 FLAGS",
         "SEARCH",
         nested.as_str(),
         "UID FETCH 4294967296 FLAGS",
