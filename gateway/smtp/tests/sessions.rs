@@ -1,78 +1,29 @@
 //! Sessions over real sockets with a store that cannot be reached: what the protocol itself decides, and
 //! that nothing is acknowledged.
 
+mod client;
+
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use kontor_gateway_core::{Connection, Handler, Shared};
+use client::Client;
+use kontor_gateway_core::Shared;
 use kontor_smtp::{Gateway, Mode, SmtpConfig};
 use kontor_storage_client::StoreClient;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
 
-struct Client {
-    stream: TcpStream,
-    shared: Shared,
-}
-
-impl Client {
-    async fn connect(mode: Mode, config: SmtpConfig) -> Self {
-        let store = StoreClient::with_connector(|| async {
-            Err::<tokio::io::DuplexStream, _>(io::Error::other("no store in this test"))
-        });
-        let shared = Shared::default();
-        let config = SmtpConfig { hostname: "mx.test".into(), ..config };
-        let server = Arc::new(Gateway::new(config, store, shared.drain.clone()).server(mode));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (accepted, _) = listener.accept().await.unwrap();
-        let connection = Connection::plain(accepted, None).unwrap();
-        tokio::spawn(server.serve(connection, shared.clone()));
-        let mut client = Self { stream, shared };
-        let greeting = client.replies(1).await;
-        assert!(greeting.starts_with("220 mx.test "), "{greeting}");
-        client
-    }
-
-    async fn say(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.write_all(octets.as_ref()).await.unwrap();
-    }
-
-    /// The last lines of this many replies, joined.
-    async fn replies(&mut self, count: usize) -> String {
-        let (mut text, mut seen) = (String::new(), 0);
-        let mut line = Vec::new();
-        while seen < count {
-            let octet =
-                timeout(Duration::from_secs(20), self.stream.read_u8()).await.expect("an answer in time");
-            line.push(octet.expect("the connection is open"));
-            if line.ends_with(b"\r\n") {
-                if line.get(3) == Some(&b' ') {
-                    seen += 1;
-                    text.push_str(std::str::from_utf8(&line).unwrap());
-                }
-                line.clear();
-            }
-        }
-        text
-    }
-
-    async fn ask(&mut self, line: &str) -> String {
-        self.say(format!("{line}\r\n")).await;
-        self.replies(1).await
-    }
-
-    async fn is_closed(&mut self) -> bool {
-        let read = timeout(Duration::from_secs(10), self.stream.read_u8()).await.expect("closed in time");
-        read.is_err()
-    }
+async fn connect(mode: Mode, config: SmtpConfig) -> Client {
+    let store = StoreClient::with_connector(|| async {
+        Err::<tokio::io::DuplexStream, _>(io::Error::other("no store in this test"))
+    });
+    let shared = Shared::default();
+    let config = SmtpConfig { hostname: "mx.test".into(), ..config };
+    let gateway = Gateway::new(config, store, shared.drain.clone());
+    Client::connect(&gateway, mode, shared).await
 }
 
 #[tokio::test]
 async fn commands_have_their_order() {
-    let mut client = Client::connect(Mode::Mx, SmtpConfig::default()).await;
+    let mut client = connect(Mode::Mx, SmtpConfig::default()).await;
     assert!(client.ask("MAIL FROM:<a@b>").await.starts_with("503 5.5.1"));
     assert!(client.ask("LHLO x").await.starts_with("500 5.5.1"));
     assert!(client.ask("EHLO x").await.starts_with("250 "));
@@ -95,7 +46,7 @@ async fn commands_have_their_order() {
 
 #[tokio::test]
 async fn without_a_store_recipients_are_put_off_in_order() {
-    let mut client = Client::connect(Mode::Lmtp, SmtpConfig::default()).await;
+    let mut client = connect(Mode::Lmtp, SmtpConfig::default()).await;
     assert!(client.ask("LHLO x").await.starts_with("250 "));
     client
         .say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<\u{fc}@d>\r\nRCPT TO:<e@f>\r\nDATA\r\nNOOP\r\n")
@@ -107,7 +58,7 @@ async fn without_a_store_recipients_are_put_off_in_order() {
 
 #[tokio::test]
 async fn chunks_without_a_transaction_are_not_taken_for_commands() {
-    let mut client = Client::connect(Mode::Mx, SmtpConfig::default()).await;
+    let mut client = connect(Mode::Mx, SmtpConfig::default()).await;
     client.say("EHLO x\r\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n").await;
     let replies = client.replies(4).await;
     let codes: Vec<&str> = replies.lines().map(|line| &line[..3]).collect();
@@ -118,7 +69,7 @@ async fn chunks_without_a_transaction_are_not_taken_for_commands() {
 
 #[tokio::test]
 async fn bare_newlines_and_long_lines_are_refused_and_the_session_goes_on() {
-    let mut client = Client::connect(Mode::Mx, SmtpConfig::default()).await;
+    let mut client = connect(Mode::Mx, SmtpConfig::default()).await;
     client.say("EHLO x\nNOOP\r\n").await;
     let replies = client.replies(2).await;
     assert!(replies.starts_with("500 5.5.2") && replies.contains("\r\n250 "), "{replies}");
@@ -129,12 +80,12 @@ async fn bare_newlines_and_long_lines_are_refused_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn submission_wants_encryption_and_a_login() {
-    let mut client = Client::connect(Mode::Submission, SmtpConfig::default()).await;
+    let mut client = connect(Mode::Submission, SmtpConfig::default()).await;
     client.ask("EHLO x").await;
     assert!(client.ask("MAIL FROM:<a@b>").await.starts_with("530 5.7.0"));
     assert!(client.ask("AUTH PLAIN AGEAYg==").await.starts_with("538 5.7.11"));
     let config = SmtpConfig { plaintext_auth: true, ..SmtpConfig::default() };
-    let mut client = Client::connect(Mode::Submission, config).await;
+    let mut client = connect(Mode::Submission, config).await;
     client.ask("EHLO x").await;
     assert!(client.ask("AUTH CRAM-MD5").await.starts_with("504 5.5.4"));
     assert!(client.ask("AUTH PLAIN").await.starts_with("334 "));
@@ -147,14 +98,14 @@ async fn submission_wants_encryption_and_a_login() {
 #[tokio::test]
 async fn a_slow_client_is_told_and_left() {
     let config = SmtpConfig { command_timeout: Duration::from_millis(100), ..SmtpConfig::default() };
-    let mut client = Client::connect(Mode::Mx, config).await;
+    let mut client = connect(Mode::Mx, config).await;
     assert!(client.replies(1).await.starts_with("421 4.4.2"));
     assert!(client.is_closed().await);
 }
 
 #[tokio::test]
 async fn too_many_errors_end_the_session() {
-    let mut client = Client::connect(Mode::Mx, SmtpConfig { max_errors: 3, ..SmtpConfig::default() }).await;
+    let mut client = connect(Mode::Mx, SmtpConfig { max_errors: 3, ..SmtpConfig::default() }).await;
     client.say("A\r\nB\r\nC\r\nD\r\nE\r\n").await;
     assert!(client.replies(5).await.ends_with("421 4.7.0 Too many errors\r\n"));
     assert!(client.is_closed().await);
@@ -162,7 +113,7 @@ async fn too_many_errors_end_the_session() {
 
 #[tokio::test]
 async fn a_drain_says_goodbye() {
-    let mut client = Client::connect(Mode::Mx, SmtpConfig::default()).await;
+    let mut client = connect(Mode::Mx, SmtpConfig::default()).await;
     client.shared.drain.begin();
     assert!(client.replies(1).await.starts_with("421 4.3.2"));
     assert!(client.is_closed().await);
