@@ -1,5 +1,6 @@
 //! `kontor up` in a scratch folder, behind a handle.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -79,6 +80,8 @@ impl Appliance {
     /// Starts one in a new scratch folder with settings from the environment (`KONTOR_SECTION__KEY`).
     pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kontor-e2e-").tempdir()?;
+        // The database runs as another user, who must pass through.
+        std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o711))?;
         let data = scratch.path().join("data");
         let mut appliance = Self::start_in(&data, environment).await?;
         appliance.scratch = Some(scratch);
