@@ -3,10 +3,10 @@
 //! wants them.
 
 use crate::{
-    Code, FetchWriter, Flag, MailboxName, SpecialUse, Tag,
+    Code, FetchWriter, Flag, MailboxName, SpecialUse, SuspendedFetch, Tag,
     command::status::StatusItem,
     mailbox_name::encode_utf7,
-    sequence_set::{write_number, write_set},
+    sequence_set::{write_number, write_ranges, write_set},
 };
 
 /// Appends responses to a buffer.
@@ -210,14 +210,13 @@ impl<'a> Encoder<'a> {
         self.crlf();
     }
 
-    /// `* VANISHED [(EARLIER)] uids`; nothing for no UIDs.
-    pub fn vanished(&mut self, earlier: bool, uids: impl IntoIterator<Item = u32>) {
-        let mut uids = uids.into_iter().peekable();
-        if uids.peek().is_none() {
+    /// `* VANISHED [(EARLIER)] uids`, the UIDs as ascending ranges (first, last); nothing for none.
+    pub fn vanished(&mut self, earlier: bool, ranges: &[(u32, u32)]) {
+        if ranges.is_empty() {
             return;
         }
         self.out.extend_from_slice(if earlier { b"* VANISHED (EARLIER) " } else { b"* VANISHED " });
-        write_set(self.out, uids);
+        write_ranges(self.out, ranges);
         self.crlf();
     }
 
@@ -384,6 +383,11 @@ impl<'a> Encoder<'a> {
     /// `* n FETCH (...)`, closed when the writer is dropped.
     pub fn fetch(&mut self, number: u32) -> FetchWriter<'_> {
         FetchWriter::begin(self.out, number)
+    }
+
+    /// Goes on with a FETCH response that was suspended.
+    pub fn resume_fetch(&mut self, suspended: SuspendedFetch) -> FetchWriter<'_> {
+        FetchWriter::resume(self.out, suspended)
     }
 
     /// A mailbox's name as the session spells it.

@@ -91,6 +91,6 @@ fn search_answers() {
     assert_eq!(written(false, |e| e.search(&[2, 4], Some(9))), "* SEARCH 2 4 (MODSEQ 9)\r\n");
     let result = EsearchResult { uid: true, min: Some(1), all: Some(&[1, 2, 5]), ..EsearchResult::default() };
     assert_eq!(written(false, |e| e.esearch(&tag, &result)), "* ESEARCH (TAG \"t\") UID MIN 1 ALL 1:2,5\r\n");
-    assert_eq!(written(false, |e| e.vanished(true, [3, 4])), "* VANISHED (EARLIER) 3:4\r\n");
-    assert_eq!(written(false, |e| e.vanished(true, [])), "");
+    assert_eq!(written(false, |e| e.vanished(true, &[(3, 4), (9, 9)])), "* VANISHED (EARLIER) 3:4,9\r\n");
+    assert_eq!(written(false, |e| e.vanished(true, &[])), "");
 }

@@ -39,6 +39,24 @@ pub enum Event<'a> {
     Lost,
 }
 
+impl<'a> Event<'a> {
+    /// The event without the input's lifetime; [`Event::LiteralBytes`] gives its bytes instead.
+    pub fn detach(self) -> Result<Event<'static>, &'a [u8]> {
+        Ok(match self {
+            Self::LiteralBytes(bytes) => return Err(bytes),
+            Self::NeedMore => Event::NeedMore,
+            Self::Continue => Event::Continue,
+            Self::Command(frame) => Event::Command(frame),
+            Self::Line(line) => Event::Line(line),
+            Self::AppendLiteral(request) => Event::AppendLiteral(request),
+            Self::LiteralEnd => Event::LiteralEnd,
+            Self::AppendEnd(text) => Event::AppendEnd(text),
+            Self::Rejected { tag, reason } => Event::Rejected { tag, reason },
+            Self::Lost => Event::Lost,
+        })
+    }
+}
+
 /// Which budget a command broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {

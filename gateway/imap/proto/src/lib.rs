@@ -52,7 +52,7 @@ pub use limits::{FramerLimits, Limits};
 pub use mailbox_name::{MailboxName, decode_utf7, encode_utf7};
 pub use response_code::Code;
 pub use section::{Partial, Section, SectionText};
-pub use sequence_set::{SequenceRange, SequenceSet, write_number, write_set};
+pub use sequence_set::{SequenceRange, SequenceSet, join, write_number, write_set};
 
 /// How a command is to be read: what the session has enabled, and the budgets.
 #[derive(Debug, Clone, Copy)]

@@ -92,30 +92,33 @@ pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
 /// Appends `numbers` as a set, joining neighbours that ascend by one (`1:3,7`). Keeps the order, so
 /// that the two sets of COPYUID correspond. Writes nothing for no numbers.
 pub fn write_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
-    let mut numbers = numbers.into_iter();
-    let Some(first) = numbers.next() else { return };
-    let mut range = (first, first);
-    let mut comma = false;
-    let mut write = |out: &mut Vec<u8>, (start, end): (u32, u32)| {
-        if comma {
-            out.push(b',');
-        }
-        comma = true;
-        write_number(out, start.into());
-        if end != start {
-            out.push(b':');
-            write_number(out, end.into());
-        }
-    };
+    write_ranges(out, &join(numbers));
+}
+
+/// Joins numbers that ascend by one to ranges (first, last), in their order.
+pub fn join(numbers: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
     for n in numbers {
-        if range.1.checked_add(1) == Some(n) {
-            range.1 = n;
-        } else {
-            write(out, range);
-            range = (n, n);
+        match ranges.last_mut() {
+            Some(range) if range.1.checked_add(1) == Some(n) => range.1 = n,
+            _ => ranges.push((n, n)),
         }
     }
-    write(out, range);
+    ranges
+}
+
+/// Appends ranges (first, last) as a set.
+pub(crate) fn write_ranges(out: &mut Vec<u8>, ranges: &[(u32, u32)]) {
+    for (i, &(first, last)) in ranges.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write_number(out, first.into());
+        if last != first {
+            out.push(b':');
+            write_number(out, last.into());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Writer {
     }
 
     fn string(&mut self, text: &str) -> &mut Self {
-        if text.len() % 3 == 0 || text.contains(['\r', '\n']) {
+        if text.len().is_multiple_of(3) || text.contains(['\r', '\n']) {
             self.raw(&format!("{{{}+}}\r\n", text.len())).raw(text)
         } else {
             let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
@@ -102,21 +102,17 @@ impl Writer {
                 };
             }),
             CommandBody::Authenticate(a) => {
-                use base64::Engine as _;
                 self.raw("AUTHENTICATE ").raw(&a.mechanism);
-                match a.initial.as_deref() {
+                match &a.initial {
                     None => self,
-                    Some([]) => self.raw(" ="),
-                    Some(bytes) => {
-                        self.raw(" ").raw(&base64::engine::general_purpose::STANDARD.encode(bytes))
-                    }
+                    Some(initial) => self.raw(" ").raw(initial),
                 }
             }
             CommandBody::Login(login) => {
                 self.raw("LOGIN ").string(&login.user).raw(" ").string(&login.password)
             }
             CommandBody::Enable(names) => self.raw("ENABLE ").raw(&names.join(" ")),
-            CommandBody::Select(select) => return self.select(select),
+            CommandBody::Select(select) => self.select(select),
             CommandBody::Create(create) => {
                 self.raw("CREATE ").mailbox(&create.mailbox);
                 if create.special_use.is_empty() {
@@ -133,16 +129,16 @@ impl Writer {
             CommandBody::Subscribe(name) => self.raw("SUBSCRIBE ").mailbox(name),
             CommandBody::Unsubscribe(name) => self.raw("UNSUBSCRIBE ").mailbox(name),
             CommandBody::Rename(r) => self.raw("RENAME ").mailbox(&r.from).raw(" ").mailbox(&r.to),
-            CommandBody::List(list) => return self.mailbox_list(list),
+            CommandBody::List(list) => self.mailbox_list(list),
             CommandBody::Lsub(lsub) => self.raw("LSUB ").name(&lsub.reference).raw(" ").name(&lsub.pattern),
             CommandBody::Status(status) => {
                 self.raw("STATUS ").mailbox(&status.mailbox).raw(" ").list(&status.items, status_item)
             }
             CommandBody::Expunge(None) => self.raw("EXPUNGE"),
             CommandBody::Expunge(Some(set)) => self.raw("UID EXPUNGE ").set(set),
-            CommandBody::Search(search) => return self.search(search),
-            CommandBody::Fetch(fetch) => return self.fetch(fetch),
-            CommandBody::Store(store) => return self.store(store),
+            CommandBody::Search(search) => self.search(search),
+            CommandBody::Fetch(fetch) => self.fetch(fetch),
+            CommandBody::Store(store) => self.store(store),
             CommandBody::Copy(c) => {
                 self.raw(uid(c.uid)).raw("COPY ").set(&c.set).raw(" ").mailbox(&c.mailbox)
             }
@@ -152,10 +148,10 @@ impl Writer {
         };
     }
 
-    fn select(&mut self, select: &Select) {
+    fn select(&mut self, select: &Select) -> &mut Self {
         self.raw(if select.read_only { "EXAMINE " } else { "SELECT " }).mailbox(&select.mailbox);
         if !select.condstore && select.qresync.is_none() {
-            return;
+            return self;
         }
         self.raw(" (");
         if select.condstore {
@@ -173,9 +169,10 @@ impl Writer {
             self.raw(")");
         }
         self.raw(")");
+        self
     }
 
-    fn mailbox_list(&mut self, list: &List) {
+    fn mailbox_list(&mut self, list: &List) -> &mut Self {
         self.raw("LIST ");
         if list.extended {
             let s = &list.selection;
@@ -214,9 +211,10 @@ impl Writer {
             }
             self.raw(")");
         }
+        self
     }
 
-    fn search(&mut self, search: &Search) {
+    fn search(&mut self, search: &Search) -> &mut Self {
         self.raw(if search.uid { "UID SEARCH" } else { "SEARCH" });
         if let Some(r) = search.returns {
             let options: Vec<&str> =
@@ -231,6 +229,7 @@ impl Writer {
             self.raw(" ");
             self.key(key);
         }
+        self
     }
 
     fn key(&mut self, key: &SearchKey) {
@@ -278,12 +277,13 @@ impl Writer {
         };
     }
 
-    fn fetch(&mut self, fetch: &Fetch) {
+    fn fetch(&mut self, fetch: &Fetch) -> &mut Self {
         self.raw(if fetch.uid { "UID FETCH " } else { "FETCH " }).set(&fetch.set).raw(" ");
         self.list(&fetch.items, |w, item| w.fetch_item(item));
         if let Some(since) = fetch.changed_since {
             self.raw(&format!(" (CHANGEDSINCE {since}{})", if fetch.vanished { " VANISHED" } else { "" }));
         }
+        self
     }
 
     fn fetch_item(&mut self, item: &FetchItem) {
@@ -319,7 +319,7 @@ impl Writer {
         }
     }
 
-    fn store(&mut self, store: &Store) {
+    fn store(&mut self, store: &Store) -> &mut Self {
         self.raw(if store.uid { "UID STORE " } else { "STORE " }).set(&store.set).raw(" ");
         if let Some(n) = store.unchanged_since {
             self.raw(&format!("(UNCHANGEDSINCE {n}) "));
@@ -331,6 +331,7 @@ impl Writer {
         });
         self.raw(if store.silent { "FLAGS.SILENT " } else { "FLAGS " });
         self.list(&store.flags, |w, flag| flag.write(&mut w.out));
+        self
     }
 }
 

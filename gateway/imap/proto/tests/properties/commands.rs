@@ -302,7 +302,7 @@ pub fn command() -> impl Strategy<Value = Command> {
         plain,
         directory,
         vec((TEXT, option::of(TEXT)), 0..4).prop_map(B::Id),
-        (select(vec!["PLAIN", "LOGIN"]), option::of(vec(any::<u8>(), 0..20)))
+        (select(vec!["PLAIN", "LOGIN"]), option::of("[A-Za-z0-9+/]{1,20}=?"))
             .prop_map(|(m, initial)| B::Authenticate(Authenticate { mechanism: m.into(), initial })),
         (TEXT, TEXT).prop_map(|(user, password)| B::Login(Login { user, password })),
         vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(B::Enable),
