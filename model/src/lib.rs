@@ -16,6 +16,7 @@
 
 pub mod imap_view;
 pub mod mime;
+pub mod property;
 
 mod class;
 mod flags;
