@@ -1,60 +1,23 @@
 //! Sessions over real sockets with a store that cannot be reached: what the protocol itself decides.
 
+mod client;
+
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
 
-use kontor_gateway_core::{Connection, Handler, Shared};
-use kontor_pop3::{Pop3Config, Server};
+use client::Client;
+use kontor_pop3::Pop3Config;
 use kontor_storage_client::StoreClient;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
 
-struct Client {
-    stream: TcpStream,
-    shared: Shared,
-}
-
-impl Client {
-    async fn connect(config: Pop3Config) -> Self {
-        let store = StoreClient::with_connector(|| async {
-            Err::<tokio::io::DuplexStream, _>(io::Error::other("no store in this test"))
-        });
-        let shared = Shared::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (accepted, _) = listener.accept().await.unwrap();
-        let connection = Connection::plain(accepted, None).unwrap();
-        tokio::spawn(Arc::new(Server::new(config, store)).serve(connection, shared.clone()));
-        let mut client = Self { stream, shared };
-        assert!(client.line().await.starts_with("+OK"));
-        client
-    }
-
-    async fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            let octet =
-                timeout(Duration::from_secs(20), self.stream.read_u8()).await.expect("an answer in time");
-            line.push(octet.expect("the connection is open"));
-        }
-        String::from_utf8(line).unwrap()
-    }
-
-    async fn ask(&mut self, line: &str) -> String {
-        self.stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
-        self.line().await
-    }
-
-    async fn is_closed(&mut self) -> bool {
-        timeout(Duration::from_secs(10), self.stream.read_u8()).await.expect("closed in time").is_err()
-    }
+async fn connect(config: Pop3Config) -> Client {
+    let store = StoreClient::with_connector(|| async {
+        Err::<tokio::io::DuplexStream, _>(io::Error::other("no store in this test"))
+    });
+    Client::connect(config, store).await
 }
 
 #[tokio::test]
 async fn nothing_but_the_door_before_login() {
-    let mut client = Client::connect(Pop3Config::default()).await;
+    let mut client = connect(Pop3Config::default()).await;
     for command in ["STAT", "LIST", "UIDL 1", "RETR 1", "TOP 1 1", "DELE 1", "RSET", "NOOP"] {
         assert_eq!(client.ask(command).await, "-ERR log in first\r\n", "{command}");
     }
@@ -68,7 +31,7 @@ async fn nothing_but_the_door_before_login() {
 
 #[tokio::test]
 async fn a_store_that_is_down_is_no_wrong_password() {
-    let mut client = Client::connect(Pop3Config { plaintext_auth: true, ..Pop3Config::default() }).await;
+    let mut client = connect(Pop3Config { plaintext_auth: true, ..Pop3Config::default() }).await;
     assert!(client.ask("PASS b").await.starts_with("-ERR send USER"));
     assert!(client.ask("USER a").await.starts_with("+OK"));
     assert!(client.ask("PASS b").await.starts_with("-ERR [SYS/TEMP]"));
@@ -79,7 +42,7 @@ async fn a_store_that_is_down_is_no_wrong_password() {
 
 #[tokio::test]
 async fn capabilities_follow_the_state() {
-    let mut client = Client::connect(Pop3Config::default()).await;
+    let mut client = connect(Pop3Config::default()).await;
     assert!(client.ask("CAPA").await.starts_with("+OK"));
     let mut list = String::new();
     while !list.ends_with("\r\n.\r\n") {
@@ -91,14 +54,14 @@ async fn capabilities_follow_the_state() {
 
 #[tokio::test]
 async fn long_lines_many_errors_and_drain() {
-    let mut client = Client::connect(Pop3Config { max_errors: 2, ..Pop3Config::default() }).await;
-    client.stream.write_all(&[vec![b'x'; 100_000], b"\r\nX\r\nY\r\nZ\r\n".to_vec()].concat()).await.unwrap();
+    let mut client = connect(Pop3Config { max_errors: 2, ..Pop3Config::default() }).await;
+    client.say([vec![b'x'; 100_000], b"\r\nX\r\nY\r\nZ\r\n".to_vec()].concat()).await;
     assert_eq!(client.line().await, "-ERR line is too long\r\n");
     client.line().await;
     client.line().await;
     assert_eq!(client.line().await, "-ERR too many errors\r\n");
     assert!(client.is_closed().await);
-    let mut client = Client::connect(Pop3Config::default()).await;
+    let mut client = connect(Pop3Config::default()).await;
     client.shared.drain.begin();
     assert!(client.line().await.starts_with("-ERR [SYS/TEMP]"));
     assert!(client.is_closed().await);

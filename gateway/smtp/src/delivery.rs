@@ -271,7 +271,9 @@ async fn enqueue(
 /// Tells the sender what was asked for: copies that will never arrive, and those that have.
 async fn report(gateway: &Gateway, incoming: &Incoming, raw: &Bytes, copies: &[Copy], bounce: &[usize]) {
     let Some(from) = incoming.mail.from.mailbox() else { return };
-    if incoming.mode == Mode::Lmtp && bounce.is_empty() {
+    // See the DSN capability: nobody else was offered confirmations.
+    let confirms = incoming.mode == Mode::Submission;
+    if !confirms && bounce.is_empty() {
         return;
     }
     let mut reports = Vec::new();
@@ -284,7 +286,7 @@ async fn report(gateway: &Gateway, incoming: &Incoming, raw: &Bytes, copies: &[C
         } else {
             continue;
         };
-        if !action.is_wanted(copy.notify) || (incoming.mode == Mode::Lmtp && action == Action::Delivered) {
+        if !action.is_wanted(copy.notify) || (action == Action::Delivered && !confirms) {
             continue;
         }
         tenant_id = copy.target.tenant_id;

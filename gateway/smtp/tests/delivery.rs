@@ -254,15 +254,23 @@ async fn a_submitter_is_who_they_say() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_was_asked_for_is_confirmed() {
+async fn a_delivery_is_confirmed_to_submitters_who_ask_and_to_nobody_else() {
     let store = Store::default();
-    let mut client = connect(&store, Mode::Mx).await;
-    client.say("MAIL FROM:<user5@local.test>\r\nRCPT TO:<user1@local.test> NOTIFY=SUCCESS\r\nDATA\r\n").await;
+    let mut client = submitter(&store).await;
+    client.say("MAIL FROM:<user1@local.test>\r\nRCPT TO:<user2@local.test> NOTIFY=SUCCESS\r\nDATA\r\n").await;
     client.replies(3).await;
     client.say("x\r\n.\r\n").await;
     assert_eq!(client.codes(1).await, ["250"]);
-    let [report] = store.delivered_to(5).try_into().expect("one report");
+    let [report] = store.delivered_to(1).try_into().expect("one report");
     assert!(String::from_utf8(report.to_vec()).unwrap().contains("Action: delivered\r\nStatus: 2.0.0"));
+    let mut client = connect(&store, Mode::Mx).await;
+    client
+        .say("MAIL FROM:<victim@outside.test>\r\nRCPT TO:<user2@local.test> NOTIFY=SUCCESS\r\nDATA\r\n")
+        .await;
+    client.replies(3).await;
+    client.say("x\r\n.\r\n").await;
+    assert_eq!(client.codes(1).await, ["250"]);
+    assert!(store.state.lock().queue.is_empty());
 }
 
 #[tokio::test]

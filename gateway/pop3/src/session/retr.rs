@@ -33,6 +33,8 @@ impl Session {
                 return Ok(());
             }
         };
+        let start = self.out.len();
+        let mut begun = false;
         self.reply(Response::ok(format!("{} octets", message.size)));
         let mut stuffer = DotStuffer::new();
         while let Some(octets) = piece {
@@ -41,9 +43,15 @@ impl Session {
             // The next piece is not asked for before the client has taken this one.
             if self.out.len() > FLUSH_AT {
                 self.flush(connection).await?;
+                begun = true;
             }
             piece = match body.next().await {
                 Ok(piece) => piece,
+                Err(error) if !begun => {
+                    self.out.truncate(start);
+                    self.reply(store_failed(&error));
+                    return Ok(());
+                }
                 Err(error) => {
                     // There is no way to say it inside a message; a closing dot would call it whole.
                     tracing::warn!(%error, "a message could not be read to its end");

@@ -27,8 +27,9 @@ impl Session {
             chunking: true,
             binary_mime: false,
             enhanced_status_codes: true,
-            // A server in front that hands over by LMTP sends the notifications itself.
-            dsn: self.mode != Mode::Lmtp,
+            // Other servers send the notifications that their clients asked for themselves: a server that
+            // confirms deliveries to whoever a stranger names as the sender is a tool for flooding people.
+            dsn: self.mode == Mode::Submission,
             starttls: self.can_upgrade,
             auth: AuthMechanisms { plain: auth, login: auth },
         };
