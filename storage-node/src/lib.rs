@@ -1,1 +1,115 @@
+//! The storage tier: the only process that speaks SQL and S3.
+//!
+//! A [`StorageNode`] is stateless over PostgreSQL and a blob store; run as many as the load wants. It serves the
+//! gRPC API of `kontor-storage-proto`: directory, mailboxes, bodies, delivery, queue, events and care, and checks
+//! permissions on every call. It knows no mail protocol and parses no message: gateways send messages prepared.
+//!
+//! In a cluster it listens with mTLS ([`StorageNode::serve`]); in the appliance the same server is reached over an
+//! in-memory connection ([`StorageNode::connector`]) and a Unix socket ([`StorageNode::serve_unix`]).
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use kontor_storage_node::{BlobConfig, Config, Policy, StorageNode, Trust};
+//! let blobs = BlobConfig::Folder { path: "/var/lib/kontor/blobs".into() };
+//! let node = StorageNode::start(Config::new("host=/run/postgresql dbname=kontor".into(), blobs)).await?;
+//! let store = node.client(Trust::Gateway);
+//! assert!(store.ready().await?.database);
+//! # Ok(()) }
+//! ```
 
+mod access;
+mod address;
+mod blobs;
+mod care;
+mod config;
+mod db;
+mod directory;
+mod error;
+mod events;
+mod mailbox;
+mod queue;
+mod rpc;
+mod server;
+mod token;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use access::{Policy, Trust};
+pub use blobs::BlobConfig;
+pub use config::{Config, ListenConfig};
+pub use db::SCHEMA_VERSION;
+
+mod stub {
+    #![allow(missing_docs, clippy::all, reason = "generated code")]
+    tonic::include_proto!("kontor.storage.v1");
+}
+
+pub(crate) use mailbox::{pack as mailbox_pack, unpack as mailbox_unpack};
+
+/// A running storage node. It stops when this is dropped, or at [`StorageNode::stop`].
+pub struct StorageNode {
+    node: Arc<Node>,
+}
+
+/// What the services share.
+pub(crate) struct Node {
+    access: Arc<access::Access>,
+    directory: directory::Directory,
+    mailboxes: Arc<mailbox::Mailboxes>,
+    blobs: Arc<blobs::Blobs>,
+    queue: queue::Queue,
+    events: Arc<events::Events>,
+    care: Arc<care::Care>,
+    max_message_size: u64,
+    stopping: CancellationToken,
+}
+
+impl StorageNode {
+    /// Connects to the database, brings its schema up to date, opens the blob store and starts the
+    /// background work. Serves nobody yet.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let db = db::Db::new(&config.database_url, config.database_connections)?;
+        db.migrate().await?;
+        let keys = token::TokenKey::load(&db).await?;
+        let access = access::Access::new(db.clone(), keys);
+        let events = Arc::new(events::Events::default());
+        let blobs = Arc::new(blobs::Blobs::open(&config.blobs, db.clone()).await?);
+        let mailboxes =
+            mailbox::Mailboxes::new(db.clone(), access.clone(), events.clone(), blobs.clone(), &config);
+        let care = care::Care::new(db.clone(), mailboxes.clone(), &config);
+        let node = Arc::new(Node {
+            directory: directory::Directory::new(db.clone(), access.clone(), &config),
+            queue: queue::Queue::new(db, blobs.clone(), &config),
+            access,
+            blobs,
+            events,
+            care,
+            max_message_size: config.max_message_size,
+            stopping: CancellationToken::new(),
+            mailboxes,
+        });
+        tokio::spawn(mailbox::keep_folding(Arc::downgrade(&node.mailboxes)));
+        tokio::spawn(care::keep_sweeping(Arc::downgrade(&node.care)));
+        Ok(StorageNode { node })
+    }
+
+    /// Only brings the schema up to date.
+    pub async fn migrate(database_url: &str) -> anyhow::Result<i32> {
+        let db = db::Db::new(database_url, 2)?;
+        db.migrate().await?;
+        Ok(db.schema_version().await?)
+    }
+
+    /// Ends event streams and listeners; calls that are being served finish.
+    pub fn stop(&self) {
+        self.node.stopping.cancel();
+    }
+}
+
+impl Drop for StorageNode {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,6 +1,7 @@
 //! A message made ready for the store.
 
 use bytes::Bytes;
+use kontor_model::{ImapView, Prepared};
 use kontor_storage_proto as proto;
 
 /// The bytes of a message with what the model made of them, parsed once.
@@ -18,7 +19,7 @@ impl PreparedMessage {
     /// Parses a message. It never fails: what cannot be understood is kept as opaque bytes. Costs CPU in
     /// proportion to the size; see [`Self::prepare`] for large ones.
     pub fn from_rfc5322(raw: Bytes) -> Self {
-        let prepared = Prepared::from_rfc5322(&raw, &Limits);
+        let prepared = Prepared::from_rfc5322(&raw, &kontor_model::mime::Limits::default());
         PreparedMessage {
             raw,
             content_id: Bytes::copy_from_slice(uuid::Uuid::now_v7().as_bytes()),
@@ -42,19 +43,19 @@ impl PreparedMessage {
 
 fn to_wire(p: Prepared) -> proto::Prepared {
     proto::Prepared {
+        header_size: ImapView::decode(&p.view).map_or(0, |view| view.header_size()),
         view: p.view.into(),
-        header_size: p.header_size,
         size: p.size,
-        class: p.class,
+        class: p.class.to_string(),
         subject: p.subject,
-        sender: p.sender,
+        sender: if p.from_display.is_empty() { p.from_address } else { p.from_display },
         display_to: p.display_to,
         sent_at: p.sent_at,
         message_id: p.message_id.unwrap_or_default(),
         in_reply_to: p.in_reply_to.unwrap_or_default(),
         references: p.references,
         topic: p.topic,
-        importance: p.importance,
+        importance: u32::from(p.importance.code()),
         has_attachment: p.has_attachment,
         preview: p.preview,
         search_headers: p.search_headers,
@@ -67,8 +68,3 @@ pub const INLINE_LIMIT: usize = 1 << 20;
 /// A piece of a streamed body, octets.
 pub(crate) const PIECE: usize = 256 << 10;
 const PREPARE_IN_PLACE: usize = 256 << 10;
-
-struct Limits;
-#[derive(Default)]
-struct Prepared { view: Vec<u8>, header_size: u64, size: u64, class: String, subject: String, sender: String, display_to: String, sent_at: Option<i64>, message_id: Option<String>, in_reply_to: Option<String>, references: Vec<String>, topic: String, importance: u32, has_attachment: bool, preview: String, search_headers: String, search_body: String }
-impl Prepared { fn from_rfc5322(_: &[u8], _: &Limits) -> Self { Self::default() } }

@@ -26,7 +26,7 @@ mod session;
 mod store;
 mod watch;
 
-pub use content::{PreparedMessage, INLINE_LIMIT};
+pub use content::{INLINE_LIMIT, PreparedMessage};
 pub use error::StoreError;
 pub use kontor_storage_proto as proto;
 pub use replicas::Tls;

@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 use crate::content::PreparedMessage;
-use crate::store::{self, bodies, directory, mailbox, StoreClient, AGAIN, DELIVER, LONG, ONCE, SHORT};
+use crate::store::{self, AGAIN, DELIVER, LONG, ONCE, SHORT, StoreClient, bodies, directory, mailbox};
 use crate::{StoreError, WatchHandle};
 
 /// What a person may do in the store. Cheap to clone; the clones share the token, which renews itself.
@@ -124,8 +124,9 @@ impl Session {
         folder_id: u64,
     ) -> Result<Vec<proto::Permission>, StoreError> {
         let request = proto::ListPermissionsRequest { mailbox_id, folder_id };
-        let response =
-            self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).list_permissions(r).await }).await?;
+        let response = self
+            .call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).list_permissions(r).await })
+            .await?;
         Ok(response.permissions)
     }
 
@@ -229,9 +230,8 @@ impl Session {
             });
         }
         let mut request = proto::AppendRequest { mailbox_id, folder_id, items, retry: false };
-        let first = self
-            .call(ONCE, DELIVER, request.clone(), |c, r| async move { mailbox(c).append(r).await })
-            .await;
+        let first =
+            self.call(ONCE, DELIVER, request.clone(), |c, r| async move { mailbox(c).append(r).await }).await;
         match first {
             Err(error) if error.is_retryable() => {
                 request.retry = true;

@@ -10,7 +10,8 @@ use kontor_storage_proto as proto;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
 
-use crate::content::{PreparedMessage, INLINE_LIMIT, PIECE};
+use crate::StoreError;
+use crate::content::{INLINE_LIMIT, PIECE, PreparedMessage};
 use crate::replicas::{Replica, Replicas, Tls};
 use crate::session::Session;
 use crate::stub::{
@@ -18,7 +19,6 @@ use crate::stub::{
     directory_client::DirectoryClient, mailbox_client::MailboxClient, queue_client::QueueClient,
 };
 use crate::watch::{WatchHandle, Watcher};
-use crate::StoreError;
 
 /// A connection to the storage tier. Cheap to clone.
 #[derive(Clone)]
@@ -232,10 +232,7 @@ impl StoreClient {
     }
 
     /// Due messages of the queue under a lease; waits up to `request.wait_ms`.
-    pub async fn lease(
-        &self,
-        request: proto::LeaseRequest,
-    ) -> Result<Vec<proto::QueuedMessage>, StoreError> {
+    pub async fn lease(&self, request: proto::LeaseRequest) -> Result<Vec<proto::QueuedMessage>, StoreError> {
         let deadline = SHORT + Duration::from_millis(u64::from(request.wait_ms));
         let response = self
             .call(ONCE, deadline, |channel| {
@@ -393,7 +390,9 @@ pub(crate) fn timed<T>(message: T, deadline: Duration) -> Request<T> {
 macro_rules! client {
     ($name:ident, $client:ident) => {
         pub(crate) fn $name(channel: Channel) -> $client<Channel> {
-            $client::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
+            $client::new(channel)
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE)
         }
     };
 }

@@ -197,8 +197,7 @@ async fn stream(replica: &Replica, shared: &Shared) -> Result<(), crate::StoreEr
         let wanted: HashMap<u64, Session> =
             shared.interests.lock().iter().map(|(id, m)| (*id, m.session.clone())).collect();
         let gone: Vec<u64> = told.keys().filter(|id| !wanted.contains_key(id)).copied().collect();
-        let new: Vec<(u64, Session)> =
-            wanted.into_iter().filter(|(id, _)| !told.contains_key(id)).collect();
+        let new: Vec<(u64, Session)> = wanted.into_iter().filter(|(id, _)| !told.contains_key(id)).collect();
         // Asking and listening go on side by side: a full request channel must not stop the events.
         let ask = async {
             for id in gone {

@@ -1,0 +1,227 @@
+//! Who calls, and what they may do: the one gate in front of every mailbox.
+
+use std::sync::Arc;
+
+use kontor_storage_proto::Rights;
+use quick_cache::sync::Cache;
+use tonic::Request;
+
+use crate::db::Db;
+use crate::error::{Error, bigint, unsigned};
+use crate::token::{Principal, TokenKey};
+
+/// What a connection is trusted with, whoever speaks over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A gateway: authentication, recipients, delivery, queue.
+    Gateway,
+    /// All of it, and administration.
+    Admin,
+}
+
+/// How a listener knows what to trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Every connection is this: an in-memory pipe, or a Unix socket that only its owner can open.
+    All(Trust),
+    /// By the common name of the client's certificate: `kontor-admin…` and `kontor-operator…` are
+    /// administrators, `kontor-gateway…` and `kontor-storage…` gateways; others get nothing.
+    Certificate,
+}
+
+impl Policy {
+    pub(crate) fn trust<T>(self, request: &Request<T>) -> Option<Trust> {
+        match self {
+            Policy::All(trust) => Some(trust),
+            Policy::Certificate => {
+                let certificates = request.peer_certs()?;
+                let leaf = certificates.first()?;
+                let (_, certificate) = x509_parser::parse_x509_certificate(leaf.as_ref()).ok()?;
+                let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
+                if name.starts_with("kontor-admin") || name.starts_with("kontor-operator") {
+                    Some(Trust::Admin)
+                } else if name.starts_with("kontor-gateway") || name.starts_with("kontor-storage") {
+                    Some(Trust::Gateway)
+                } else {
+                    None
+                }
+            }
+        }
+    }
+}
+
+/// Decides who may see and do what.
+pub(crate) struct Access {
+    db: Db,
+    keys: TokenKey,
+    /// Account → is its session still good? Refreshed every few seconds.
+    accounts: Cache<u64, Standing>,
+    /// (account, mailbox, folder) → rights, for mailboxes of others.
+    grants: Cache<(u64, u64, u64), Grant>,
+}
+
+#[derive(Clone, Copy)]
+struct Standing {
+    epoch: u64,
+    good: bool,
+    read_at: std::time::Instant,
+}
+
+#[derive(Clone, Copy)]
+struct Grant {
+    rights: u32,
+    read_at: std::time::Instant,
+}
+
+/// All that an owner may do.
+pub(crate) const OWNER: u32 = 0x1ff;
+
+impl Access {
+    pub fn new(db: Db, keys: TokenKey) -> Arc<Self> {
+        Arc::new(Access { db, keys, accounts: Cache::new(10_000), grants: Cache::new(10_000) })
+    }
+
+    pub fn seal(&self, principal: &Principal) -> String {
+        self.keys.seal(principal)
+    }
+
+    /// The person behind a request, whose account is still in good standing.
+    pub async fn person<T>(&self, request: &Request<T>) -> Result<Principal, Error> {
+        let token = request
+            .metadata()
+            .get("authorization")
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.strip_prefix("Bearer "))
+            .ok_or(Error::Unauthenticated)?;
+        self.open(token).await
+    }
+
+    pub async fn open(&self, token: &str) -> Result<Principal, Error> {
+        let principal = self.keys.open(token)?;
+        let standing = self.standing(principal.account_id).await?;
+        if !standing.good || standing.epoch != principal.epoch {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(principal)
+    }
+
+    async fn standing(&self, account: u64) -> Result<Standing, Error> {
+        if let Some(standing) = self.accounts.get(&account)
+            && standing.read_at.elapsed() < FRESH
+        {
+            return Ok(standing);
+        }
+        let client = self.db.get().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT a.auth_epoch, NOT a.locked AND NOT t.suspended
+                 FROM account a JOIN tenant t USING (tenant_id) WHERE account_id = $1",
+            )
+            .await?;
+        let row = client.query_opt(&statement, &[&bigint(account)]).await?;
+        let read_at = std::time::Instant::now();
+        let standing = match row {
+            Some(row) => Standing { epoch: unsigned(row.get(0)), good: row.get(1), read_at },
+            None => Standing { epoch: 0, good: false, read_at },
+        };
+        self.accounts.insert(account, standing);
+        Ok(standing)
+    }
+
+    /// Rights in a folder. Someone without a single one is told that there is no such folder.
+    pub async fn rights(&self, who: &Principal, mailbox: u64, folder: u64) -> Result<u32, Error> {
+        if who.mailbox_id == mailbox {
+            return Ok(OWNER);
+        }
+        let key = (who.account_id, mailbox, folder);
+        if let Some(grant) = self.grants.get(&key)
+            && grant.read_at.elapsed() < FRESH
+        {
+            return Ok(grant.rights);
+        }
+        let client = self.db.get().await?;
+        // A grant in another tenant is no grant, whatever a row says.
+        let statement = client
+            .prepare_cached(
+                "SELECT coalesce(bit_or(p.rights) FILTER (WHERE p.principal_kind > 0),
+                                 bit_or(p.rights) FILTER (WHERE p.principal_kind = 0), 0)
+                 FROM mailbox m JOIN folder_permission p USING (mailbox_id)
+                 WHERE m.mailbox_id = $1 AND m.tenant_id = $2 AND m.deleted_at IS NULL AND p.folder_id = $3
+                   AND (p.principal_kind = 0 OR p.principal_kind = 2 AND p.principal_id = $4
+                        OR p.principal_kind = 3 AND p.principal_id IN (
+                            SELECT g.group_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
+                            WHERE a.account_id = $4 AND g.tenant_id = $2))",
+            )
+            .await?;
+        let row = client
+            .query_one(
+                &statement,
+                &[&bigint(mailbox), &bigint(who.tenant_id), &bigint(folder), &bigint(who.account_id)],
+            )
+            .await?;
+        let rights: i32 = row.get(0);
+        let rights = rights.cast_unsigned() & OWNER;
+        self.grants.insert(key, Grant { rights, read_at: std::time::Instant::now() });
+        Ok(rights)
+    }
+
+    /// Passes when the person has all of `needed` in the folder.
+    pub async fn require(
+        &self,
+        who: &Principal,
+        mailbox: u64,
+        folder: u64,
+        needed: &[Rights],
+    ) -> Result<u32, Error> {
+        let rights = self.rights(who, mailbox, folder).await?;
+        let visible = Rights::Visible as u32 | Rights::Read as u32;
+        if rights & visible == 0 {
+            return Err(Error::NotFound("folder".into()));
+        }
+        if needed.iter().any(|r| rights & (*r as u32) == 0) {
+            return Err(Error::Denied("the folder's permissions do not allow this".into()));
+        }
+        Ok(rights)
+    }
+
+    /// Passes for the owner only; others learn nothing.
+    pub fn require_owner(who: &Principal, mailbox: u64) -> Result<(), Error> {
+        if who.mailbox_id == mailbox { Ok(()) } else { Err(Error::NotFound("mailbox".into())) }
+    }
+
+    /// Whether a person may see anything of a mailbox.
+    pub async fn sees_mailbox(&self, who: &Principal, mailbox: u64) -> Result<bool, Error> {
+        if who.mailbox_id == mailbox {
+            return Ok(true);
+        }
+        let client = self.db.get().await?;
+        let folders = client
+            .query(
+                "SELECT DISTINCT p.folder_id FROM folder_permission p JOIN mailbox m USING (mailbox_id)
+                 WHERE p.mailbox_id = $1 AND m.tenant_id = $2",
+                &[&bigint(mailbox), &bigint(who.tenant_id)],
+            )
+            .await?;
+        drop(client);
+        for row in folders {
+            let visible = Rights::Visible as u32 | Rights::Read as u32;
+            if self.rights(who, mailbox, unsigned(row.get(0))).await? & visible != 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// An account changed: what is remembered of it is no longer true.
+    pub fn forget_account(&self, account: u64) {
+        self.accounts.remove(&account);
+    }
+
+    /// Permissions changed.
+    pub fn forget_grants(&self) {
+        self.grants.clear();
+    }
+}
+
+/// How long another replica's change of an account or a permission may go unnoticed.
+const FRESH: std::time::Duration = std::time::Duration::from_secs(3);

@@ -1,0 +1,121 @@
+//! What a storage node is told.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::blobs::BlobConfig;
+
+/// Configuration of one storage-node process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// PostgreSQL, as a URL or a libpq connection string. May be set by `KONTOR_DATABASE_URL`.
+    #[serde(default)]
+    pub database_url: String,
+    /// Connections to PostgreSQL.
+    #[serde(default = "default_connections")]
+    pub database_connections: usize,
+    /// Connections of them that store new messages, each a batch at a time.
+    #[serde(default = "default_lanes")]
+    pub delivery_lanes: usize,
+    /// Where large bodies are.
+    pub blobs: BlobConfig,
+    /// Bodies larger than this are kept in the blob store, octets after compression.
+    #[serde(default = "default_inline")]
+    pub inline_body_limit: usize,
+    /// Memory for recently used message contents, octets.
+    #[serde(default = "default_cache")]
+    pub content_cache: u64,
+    /// Messages whose flags, UIDs and sizes are kept in memory, over all folders.
+    #[serde(default = "default_skeleton_cache")]
+    pub skeleton_cache: u64,
+    /// Largest message, octets.
+    #[serde(default = "default_max_message")]
+    pub max_message_size: u64,
+    /// Days that soft-deleted items stay in Recoverable Items.
+    #[serde(default = "default_retention_days")]
+    pub retention_days: u32,
+    /// Days that tombstones and change logs are kept.
+    #[serde(default = "default_log_days")]
+    pub log_days: u32,
+    /// Hours a blob without reference stays; longer than the interval between backups.
+    #[serde(default = "default_blob_grace_hours")]
+    pub blob_grace_hours: u32,
+    /// Days that the queue tries before it gives a message back.
+    #[serde(default = "default_queue_days")]
+    pub queue_days: u32,
+    /// Where gateways connect.
+    #[serde(default)]
+    pub listen: Option<ListenConfig>,
+    /// `host:port` of metrics and health, or empty.
+    #[serde(default)]
+    pub metrics: String,
+}
+
+/// A gRPC listener with mTLS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ListenConfig {
+    /// `host:port`.
+    pub address: String,
+    /// PEM file with our certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with its key.
+    pub key: PathBuf,
+    /// PEM file with the CA that signs gateways and operators.
+    pub client_ca: PathBuf,
+}
+
+impl Config {
+    /// Defaults, over a database and a blob store.
+    pub fn new(database_url: String, blobs: BlobConfig) -> Self {
+        Config {
+            database_url,
+            database_connections: default_connections(),
+            delivery_lanes: default_lanes(),
+            blobs,
+            inline_body_limit: default_inline(),
+            content_cache: default_cache(),
+            skeleton_cache: default_skeleton_cache(),
+            max_message_size: default_max_message(),
+            retention_days: default_retention_days(),
+            log_days: default_log_days(),
+            blob_grace_hours: default_blob_grace_hours(),
+            queue_days: default_queue_days(),
+            listen: None,
+            metrics: String::new(),
+        }
+    }
+}
+
+fn default_connections() -> usize {
+    16
+}
+fn default_lanes() -> usize {
+    3
+}
+fn default_inline() -> usize {
+    64 << 10
+}
+fn default_cache() -> u64 {
+    48 << 20
+}
+fn default_skeleton_cache() -> u64 {
+    2_000_000
+}
+fn default_max_message() -> u64 {
+    150 << 20
+}
+fn default_retention_days() -> u32 {
+    14
+}
+fn default_log_days() -> u32 {
+    90
+}
+fn default_blob_grace_hours() -> u32 {
+    48
+}
+fn default_queue_days() -> u32 {
+    5
+}

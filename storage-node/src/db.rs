@@ -1,0 +1,132 @@
+//! PostgreSQL: the pool, migrations, and what a failure means.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
+
+use crate::error::Error;
+
+/// A pool of connections to one database.
+#[derive(Clone)]
+pub(crate) struct Db {
+    pool: Pool,
+}
+
+impl Db {
+    /// `url` is a libpq connection string or URL.
+    pub fn new(url: &str, connections: usize) -> anyhow::Result<Self> {
+        let mut config: tokio_postgres::Config = url.parse()?;
+        config.connect_timeout(Duration::from_secs(5));
+        config.keepalives_idle(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name("kontor-storage-node");
+        }
+        // A statement that runs away must not hold its mailbox for ever.
+        let options = format!(
+            "{} -c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c plan_cache_mode=force_generic_plan -c jit=off",
+            config.get_options().unwrap_or("")
+        );
+        config.options(options.trim());
+        let manager =
+            Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(Duration::from_secs(10)))
+            .create_timeout(Some(Duration::from_secs(5)))
+            .build()?;
+        Ok(Db { pool })
+    }
+
+    /// A connection, within a deadline.
+    pub async fn get(&self) -> Result<Object, Error> {
+        self.pool.get().await.map_err(|error| Error::Unavailable(format!("the database: {error}")))
+    }
+
+    /// Brings the schema up to date, one process at a time. The version before keeps working on it.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        let mut client = self.get().await?;
+        client.batch_execute("SET statement_timeout = 0").await?;
+        client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+        let outcome = migrate_locked(&mut client).await;
+        client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
+        client.batch_execute("SET statement_timeout = 60000").await?;
+        outcome
+    }
+
+    /// How far the schema is.
+    pub async fn schema_version(&self) -> Result<i32, Error> {
+        let client = self.get().await?;
+        let row = client.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?;
+        Ok(row.get(0))
+    }
+}
+
+async fn migrate_locked(client: &mut Object) -> Result<(), Error> {
+    client
+        .batch_execute(
+            "CREATE TABLE IF NOT EXISTS schema_version (
+                version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
+        )
+        .await?;
+    let row = client.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?;
+    let current: i32 = row.get(0);
+    for (version, sql) in MIGRATIONS {
+        if *version <= current {
+            continue;
+        }
+        tracing::info!(version, "migrating the schema");
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(sql).await?;
+        transaction.execute("INSERT INTO schema_version (version) VALUES ($1)", &[version]).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// The newest version this program knows.
+pub const SCHEMA_VERSION: i32 = 1;
+const MIGRATIONS: &[(i32, &str)] = &[(1, include_str!("../migrations/0001_store.sql"))];
+const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Error::Unavailable(format!("the database connection: {}", with_source(&error)));
+        };
+        match db.code().code() {
+            "KS001" => Error::Stale,
+            "KS002" => Error::OverQuota,
+            "KS003" => Error::NotFound("folder".into()),
+            "KS004" => Error::Limit("too many keywords in this mailbox".into()),
+            _ => match *db.code() {
+                SqlState::UNIQUE_VIOLATION => Error::Exists(db.constraint().unwrap_or("row").to_string()),
+                SqlState::T_R_SERIALIZATION_FAILURE
+                | SqlState::T_R_DEADLOCK_DETECTED
+                | SqlState::LOCK_NOT_AVAILABLE
+                | SqlState::QUERY_CANCELED
+                | SqlState::ADMIN_SHUTDOWN
+                | SqlState::CRASH_SHUTDOWN
+                | SqlState::CANNOT_CONNECT_NOW
+                | SqlState::TOO_MANY_CONNECTIONS
+                | SqlState::DISK_FULL
+                | SqlState::OUT_OF_MEMORY
+                | SqlState::IO_ERROR
+                | SqlState::READ_ONLY_SQL_TRANSACTION
+                | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+                    Error::Unavailable(format!("the database: {}", db.message()))
+                }
+                _ => Error::Internal(format!("{} ({})", db.message(), db.code().code())),
+            },
+        }
+    }
+}
+
+fn with_source(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
