@@ -1,7 +1,10 @@
 //! The groupware object model of Kontor: what every protocol means by a mailbox's folders and messages.
 //!
-//! It holds identifiers, flags, roles and message classes; the MIME structure of a message and the form of it that
-//! IMAP serves without parsing again. It is pure and synchronous: no I/O, no clock, no randomness. It does not store
+//! It holds identifiers, flags, roles and message classes ([`ObjectId`], [`Flags`], [`FolderRole`], [`MessageClass`]);
+//! MAPI properties ([`property`], MS-OXCDATA 2.11) and the message object with its conversions from and to RFC 5322
+//! ([`message`], MS-OXCMAIL); the MIME structure of a message ([`mime`], RFC 2045-2049) and the form of it that IMAP
+//! serves without parsing again ([`imap_view`], RFC 9051 §7.5.2); and all of what a store wants to know of an arriving
+//! message in one parse ([`Prepared`]). It is pure and synchronous: no I/O, no clock, no randomness. It does not store
 //! anything and knows no protocol session.
 //!
 //! ```
@@ -15,6 +18,7 @@
 #![warn(missing_docs)]
 
 pub mod imap_view;
+pub mod message;
 pub mod mime;
 pub mod property;
 
@@ -33,5 +37,6 @@ pub use fold::fold;
 pub use folder::{FolderRole, WellKnownFolder};
 pub use ids::{ChangeNumber, ContentId, FolderId, IdError, MailboxId, ObjectId, Uid, UidValidity};
 pub use imap_view::ImapView;
+pub use message::Message;
 pub use prepare::{Importance, Prepared};
 pub use subject::base_subject;

@@ -89,7 +89,7 @@ impl Prepared {
         let mut prepared = Self { view, size: raw.len() as u64, ..Self::default() };
         prepared.people(&envelope);
         prepared.names(&structure, &envelope);
-        prepared.importance = importance(&structure);
+        prepared.importance = importance(&structure, root);
         prepared.class = class(&structure);
         prepared.has_attachment = structure.parts().iter().any(|part| is_attachment(&structure, part));
         prepared.search(&structure, limits);
@@ -290,9 +290,8 @@ fn preview(text: &str) -> String {
 }
 
 /// MS-OXCMAIL 2.2.3.2.5: `Importance`, else `X-Priority`, else `Priority`.
-pub(crate) fn importance(structure: &Structure<'_>) -> Importance {
-    let root = structure.root();
-    let value = |name| structure.value(root, name).map(|value| value.trim_ascii().to_ascii_lowercase());
+pub(crate) fn importance(structure: &Structure<'_>, part: &Part<'_>) -> Importance {
+    let value = |name| structure.value(part, name).map(|value| value.trim_ascii().to_ascii_lowercase());
     if let Some(value) = value(Name::Importance) {
         match value.as_slice() {
             b"high" => return Importance::High,
