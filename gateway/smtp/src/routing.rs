@@ -14,7 +14,16 @@ pub(crate) fn judge(
     tenant: Option<u64>,
 ) -> Result<Vec<Target>, Reply> {
     match resolution.status() {
-        Status::Local if !resolution.targets.is_empty() => Ok(resolution.targets),
+        Status::Local if !resolution.targets.is_empty() => {
+            // A forward to the outside is sent in the name of the tenant that forwards.
+            let house =
+                resolution.targets.iter().map(|target| target.tenant_id).find(|&id| id != 0).or(tenant);
+            let mut targets = resolution.targets;
+            for target in targets.iter_mut().filter(|target| target.tenant_id == 0) {
+                target.tenant_id = house.unwrap_or(0);
+            }
+            Ok(targets)
+        }
         Status::Local => Err(Reply::new(550, (5, 1, 1), format!("<{address}>: nobody gets this mail"))),
         Status::External => match (mode, tenant) {
             (Mode::Submission, Some(tenant_id)) => Ok(vec![external(address, tenant_id)]),
@@ -88,6 +97,15 @@ mod tests {
         assert_eq!(code(Status::OverQuota, Mode::Mx, None, true), 552);
         assert_eq!(code(Status::Unspecified, Mode::Mx, None, false), 451);
         assert_eq!(judge("a@b", Resolution::default(), Mode::Mx, None).unwrap_err().code, 451);
+    }
+
+    #[test]
+    fn a_forward_belongs_to_the_tenant_that_forwards() {
+        let mailbox = Target { to: Some(To::MailboxId(4)), tenant_id: 3, ..Target::default() };
+        let targets = vec![external("x@y", 0), mailbox];
+        let resolution = Resolution { status: Status::Local.into(), targets, over_quota_is_final: false };
+        let targets = judge("a@b", resolution, Mode::Mx, None).unwrap();
+        assert_eq!(targets.iter().map(|target| target.tenant_id).collect::<Vec<_>>(), [3, 3]);
     }
 
     #[test]
