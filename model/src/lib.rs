@@ -15,6 +15,7 @@
 //! assert_eq!(FolderRole::Sent.special_use(), Some("\\Sent"));
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
 
 pub mod imap_view;

@@ -60,9 +60,9 @@ pub struct ViewPart {
     pub encoding: TransferEncoding,
     /// One past the index of the last part inside this one.
     pub end: usize,
-    /// The header with its blank line: BODY[n.MIME].
+    /// The header with its blank line: `BODY[n.MIME]`.
     pub header: Range<u64>,
-    /// The body: BODY[n].
+    /// The body: `BODY[n]`.
     pub body: Range<u64>,
     /// Line feeds in the body.
     pub lines: u64,

@@ -320,6 +320,7 @@ impl Uu {
 const MAX_LINE: usize = 64 << 10;
 const INVALID: u8 = 0xff;
 const PAD: u8 = 0xfe;
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
 const BASE64: [u8; 256] = {
     let mut table = [INVALID; 256];
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
