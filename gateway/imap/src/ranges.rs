@@ -17,7 +17,7 @@ pub fn intersect(a: &[(u32, u32)], b: &[(u32, u32)]) -> Vec<(u32, u32)> {
     while let (Some(&x), Some(&y)) = (a.peek(), b.peek()) {
         let both = (x.0.max(y.0), x.1.min(y.1));
         if both.0 <= both.1 {
-            out.push(both);
+            push(&mut out, both);
         }
         if x.1 <= y.1 {
             a.next();
@@ -39,17 +39,25 @@ pub fn without(ranges: &[(u32, u32)], uids: impl IntoIterator<Item = u32>) -> Ve
             if let Some(start) = from
                 && start < uid
             {
-                out.push((start, uid - 1));
+                push(&mut out, (start, uid - 1));
             }
             from = uid.checked_add(1);
         }
         if let Some(start) = from
             && start <= last
         {
-            out.push((start, last));
+            push(&mut out, (start, last));
         }
     }
     out
+}
+
+/// Adds a range behind the others, joined to the last if they touch.
+fn push(out: &mut Vec<(u32, u32)>, range: (u32, u32)) {
+    match out.last_mut() {
+        Some(last) if last.1.checked_add(1) == Some(range.0) => last.1 = range.1,
+        _ => out.push(range),
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +74,7 @@ mod tests {
         assert_eq!(without(&[(1, 5), (9, 12)], [1, 3, 7, 12]), [(2, 2), (4, 5), (9, 11)]);
         assert_eq!(without(&[(u32::MAX - 1, u32::MAX)], [u32::MAX]), [(u32::MAX - 1, u32::MAX - 1)]);
         assert_eq!(without(&[(4, 4)], []), [(4, 4)]);
+        assert_eq!(without(&[(4, 4), (5, 6)], []), [(4, 6)]);
         assert_eq!(paired(&flat(&[(1, 2), (4, 4)])), [(1, 2), (4, 4)]);
     }
 }

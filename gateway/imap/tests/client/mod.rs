@@ -90,7 +90,7 @@ impl Client {
     }
 
     async fn more(&mut self) {
-        let mut piece = [0; 65536];
+        let mut piece = vec![0; 65536];
         let read = timeout(Duration::from_secs(20), self.stream.read(&mut piece));
         let n = read.await.expect("an answer in time").expect("the connection is open");
         assert!(n > 0, "the connection ended after {:?}", String::from_utf8_lossy(&self.buffered));
