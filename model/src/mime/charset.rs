@@ -16,7 +16,10 @@ pub fn decode<'a>(label: Option<&[u8]>, bytes: &'a [u8]) -> Cow<'a, str> {
         None => match std::str::from_utf8(bytes) {
             Ok(text) => return Cow::Borrowed(text),
             // Text that was cut at a limit may end inside a character.
-            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+            Err(error)
+                if error.error_len().is_none()
+                    && !bytes.get(..error.valid_up_to()).unwrap_or_default().is_ascii() =>
+            {
                 UTF_8.decode_without_bom_handling(bytes)
             }
             Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes),
@@ -104,6 +107,8 @@ mod tests {
         assert_eq!(decode(Some(b"iso-2022-jp"), b"\x1b$B$\"\x1b(B"), "あ");
         assert_eq!(decode(Some(b"us-ascii"), "é".as_bytes()), "é");
         assert_eq!(decode(None, b"\xe9t\xe9 "), "été ");
+        assert_eq!(decode(None, b"caf\xe9"), "café");
+        assert_eq!(decode(None, b"\xc3\xa9 \xe2\x82"), "é \u{fffd}");
         assert_eq!(decode(Some(b"no-such"), b"abc"), "abc");
         assert_eq!(decode(Some(b"utf-8"), b"a\xffb"), "a\u{fffd}b");
         assert_eq!(decode(Some(b"cp936"), b"\xc4\xe3"), "你");
