@@ -5,7 +5,7 @@ use crate::imap_view::Envelope;
 use crate::mime::{Address, ContentType, DateTime, Limits, Name, Part, PartKind, Structure};
 use crate::mime::{address, charset, encoded_word, header, transfer};
 use crate::prepare;
-use crate::property::{FileTime, tags};
+use crate::property::{FileTime, Value, tags};
 
 pub(super) fn convert(raw: &[u8], limits: &Limits) -> Message {
     let structure = Structure::scan(raw, limits);
@@ -147,10 +147,15 @@ impl<'a> Reader<'_, 'a> {
                 message.properties.set(tags::BODY, text);
                 true
             }
-            Some(body) if message.html().is_none() && !place.alternative => {
-                let break_line = if body.is_empty() || body.ends_with("\r\n") { "" } else { "\r\n" };
-                let joined = format!("{body}{break_line}{text}");
-                message.properties.set(tags::BODY, joined);
+            Some(_) if message.html().is_none() && !place.alternative => {
+                // Taken out and put back, so that many parts are not copied again for each.
+                if let Some(Value::String(mut body)) = message.properties.remove(tags::BODY) {
+                    if !body.is_empty() && !body.ends_with("\r\n") {
+                        body.push_str("\r\n");
+                    }
+                    body.push_str(&text);
+                    message.properties.set(tags::BODY, body);
+                }
                 true
             }
             _ => false,
