@@ -257,7 +257,7 @@ impl Queue {
                    AND ($3 = '' OR lower(sender) = lower($3))
                    AND ($4 = '' OR EXISTS (SELECT FROM queue_recipient r
                         WHERE r.queue_id = q.queue_id AND lower(r.address) = lower($4)))
-                   AND ($5 = 0 OR queue_id = $5)
+                   AND ($5::bigint = 0 OR queue_id = $5)
                  ORDER BY queue_id LIMIT $6"
             ))
             .await?;

@@ -305,6 +305,11 @@ impl StoreClient {
         Ok(directory(self.any()?.channel.clone()))
     }
 
+    /// Mailbox calls without a session's token: for tools that carry their own.
+    pub fn mailbox(&self) -> Result<MailboxClient<Channel>, StoreError> {
+        Ok(mailbox(self.any()?.channel.clone()))
+    }
+
     /// Queue calls that have no wrapper.
     pub fn queue(&self) -> Result<QueueClient<Channel>, StoreError> {
         Ok(queue(self.any()?.channel.clone()))

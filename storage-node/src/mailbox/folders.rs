@@ -114,7 +114,7 @@ impl Mailboxes {
                      SELECT f.* FROM folder f WHERE f.mailbox_id = $1 AND f.parent_id = $3 AND f.deleted_at IS NULL
                      UNION ALL SELECT f.* FROM folder f JOIN visible v
                          ON f.mailbox_id = $1 AND f.parent_id = v.folder_id WHERE f.deleted_at IS NULL)
-                 SELECT {COLUMNS} FROM visible WHERE $2 = 0 OR highest_cn > $2 OR cn > $2 ORDER BY folder_id"
+                 SELECT {COLUMNS} FROM visible WHERE $2::bigint = 0 OR highest_cn > $2 OR cn > $2 ORDER BY folder_id"
             ))
             .await?;
         let root = i64::from(FolderRole::IpmSubtree.code());
