@@ -28,7 +28,7 @@ impl Certificates {
     /// `hostname`.
     pub fn prepare(folder: &Path, hostname: &str) -> Result<Self> {
         if !folder.exists() {
-            std::fs::DirBuilder::new().mode(0o700).create(folder)?;
+            std::fs::DirBuilder::new().mode(0o711).create(folder)?;
         }
         let (ca, ca_key) = (folder.join("ca.pem"), folder.join("ca.key"));
         if !(ca.exists() && ca_key.exists()) {

@@ -1,5 +1,6 @@
 //! The storage node in this process.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +29,16 @@ impl Store {
                 secret_key: s3.secret_key.clone().unwrap_or_default(),
                 prefix: String::new(),
             },
-            None => BlobConfig::Folder { path: config.blobs.clone().unwrap_or_else(|| data.blobs()) },
+            None => {
+                let path = config.blobs.clone().unwrap_or_else(|| data.blobs());
+                // Others may pass through the data folder; mail is not for them.
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&path)
+                    .with_context(|| format!("cannot make {}", path.display()))?;
+                BlobConfig::Folder { path }
+            }
         };
         let mut node = Config::new(database_url, blobs);
         if let Some(octets) = config.content_cache {

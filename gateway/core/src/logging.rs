@@ -33,7 +33,7 @@ pub enum LogFormat {
 /// When the filter cannot be parsed; the message quotes it.
 pub fn init(config: &LogConfig) -> Result<(), InvalidFilter> {
     let text = std::env::var("KONTOR_LOG").unwrap_or_else(|_| config.filter.clone());
-    let text = if text.trim().is_empty() { "info".to_owned() } else { text };
+    let text = if text.trim().is_empty() { DEFAULT_FILTER.to_owned() } else { text };
     let filter = EnvFilter::try_new(&text).map_err(|source| InvalidFilter { text, source })?;
     let terminal = std::io::stderr().is_terminal();
     let json = match config.format {
@@ -50,6 +50,9 @@ pub fn init(config: &LogConfig) -> Result<(), InvalidFilter> {
     };
     Ok(())
 }
+
+/// PostgreSQL's notices are for whoever writes SQL.
+const DEFAULT_FILTER: &str = "info,tokio_postgres=warn";
 
 /// The filter is not one.
 #[derive(Debug, thiserror::Error)]
