@@ -101,6 +101,7 @@ async fn accept(gateway: &Gateway, mut incoming: Incoming) -> Result<Vec<Reply>,
     // The first failure of the store is kept: when nothing was stored it says most.
     let mut failure = None;
     deliver(gateway, &raw, &mut copies, &mut failure).await;
+    ask_whether_final(gateway, raw.len() as u64, &mut copies).await;
     let outgoing = raw.slice(incoming.return_path.len()..);
     let outside: Vec<usize> = (0..copies.len()).filter(|&at| mailbox(&copies, at).is_none()).collect();
     enqueue(gateway, &incoming, &outgoing, &mut copies, &outside, &mut failure).await;
@@ -217,6 +218,28 @@ async fn deliver(gateway: &Gateway, raw: &Bytes, copies: &mut [Copy], failure: &
     }
 }
 
+/// Whether a full mailbox is worth another try is the directory's to say; it is asked when one is met.
+async fn ask_whether_final(gateway: &Gateway, size: u64, copies: &mut [Copy]) {
+    let full: Vec<usize> = (0..copies.len())
+        .filter(|&at| copies.get(at).is_some_and(|copy| copy.outcome == Outcome::OverQuota))
+        .collect();
+    if full.is_empty() {
+        return;
+    }
+    let addresses = full.iter().filter_map(|&at| copies.get(at)).map(|copy| copy.target.address.clone());
+    let request =
+        proto::ResolveRecipientsRequest { addresses: addresses.collect(), size, ..Default::default() };
+    // Without an answer it is tried again, which loses nothing.
+    let Ok(answers) = gateway.store.resolve_recipients(request).await else { return };
+    for (at, answer) in full.into_iter().zip(answers) {
+        if answer.over_quota_is_final
+            && let Some(copy) = copies.get_mut(at)
+        {
+            copy.outcome = Outcome::Full;
+        }
+    }
+}
+
 /// Puts some copies into the queue, tenant by tenant. Those for a mailbox are delivered by the runner.
 async fn enqueue(
     gateway: &Gateway,
@@ -280,7 +303,10 @@ async fn report(gateway: &Gateway, incoming: &Incoming, raw: &Bytes, copies: &[C
     let mut tenant_id = 0;
     for (at, copy) in copies.iter().enumerate() {
         let (action, status) = if bounce.contains(&at) {
-            (Action::Failed, EnhancedCode(5, 1, 1))
+            (
+                Action::Failed,
+                if copy.outcome == Outcome::Full { EnhancedCode(5, 2, 2) } else { EnhancedCode(5, 1, 1) },
+            )
         } else if copy.outcome == Outcome::Stored && mailbox(copies, at).is_some() {
             (Action::Delivered, EnhancedCode(2, 0, 0))
         } else {
@@ -295,7 +321,11 @@ async fn report(gateway: &Gateway, incoming: &Incoming, raw: &Bytes, copies: &[C
             original: copy.original.clone(),
             action,
             status,
-            diagnostic: if action == Action::Failed { "no such user here".into() } else { String::new() },
+            diagnostic: match (action, &copy.outcome) {
+                (Action::Failed, Outcome::Full) => "mailbox is full".into(),
+                (Action::Failed, _) => "no such user here".into(),
+                _ => String::new(),
+            },
             remote: String::new(),
         });
     }

@@ -14,8 +14,10 @@ use crate::routing::over_quota;
 pub(crate) enum Outcome {
     /// Stored, in a mailbox or in the queue.
     Stored,
-    /// The quota does not allow it.
+    /// The quota does not allow it now.
     OverQuota,
+    /// The quota does not allow it, and by the policy it is not to be tried again.
+    Full,
     /// There is no such mailbox any more.
     Gone,
     /// It may work later.
@@ -39,6 +41,8 @@ pub(crate) fn settle(copies: &[(&str, Outcome)]) -> Verdict {
             Reply::new(451, (4, 3, 0), "Mail system is not available, try again later")
         } else if let Some((address, _)) = first(Outcome::OverQuota) {
             over_quota(address, false)
+        } else if let Some((address, _)) = first(Outcome::Full) {
+            over_quota(address, true)
         } else if let Some((address, _)) = first(Outcome::Gone) {
             Reply::new(550, (5, 1, 1), format!("<{address}>: no such user here"))
         } else {
@@ -51,7 +55,7 @@ pub(crate) fn settle(copies: &[(&str, Outcome)]) -> Verdict {
         match outcome {
             Outcome::Stored => {}
             Outcome::Deferred | Outcome::OverQuota => again.push(at),
-            Outcome::Gone => bounce.push(at),
+            Outcome::Gone | Outcome::Full => bounce.push(at),
         }
     }
     Verdict::Accept { again, bounce }
@@ -73,13 +77,15 @@ mod tests {
     fn nothing_stored_is_refused_by_what_helps_the_client_most() {
         assert_eq!(refused(&[("a", Gone), ("b", Deferred)]), 451);
         assert_eq!(refused(&[("a", Gone), ("b", OverQuota)]), 452);
+        assert_eq!(refused(&[("a", Gone), ("b", Full)]), 552);
+        assert_eq!(refused(&[("a", Full), ("b", OverQuota)]), 452);
         assert_eq!(refused(&[("a", Gone)]), 550);
         assert_eq!(refused(&[]), 554);
     }
 
     #[test]
     fn one_stored_copy_makes_the_rest_ours() {
-        let copies = [("a", Deferred), ("b", Stored), ("c", Gone), ("d", OverQuota)];
-        assert_eq!(settle(&copies), Verdict::Accept { again: vec![0, 3], bounce: vec![2] });
+        let copies = [("a", Deferred), ("b", Stored), ("c", Gone), ("d", OverQuota), ("e", Full)];
+        assert_eq!(settle(&copies), Verdict::Accept { again: vec![0, 3], bounce: vec![2, 4] });
     }
 }

@@ -74,16 +74,18 @@ async fn an_empty_message_is_a_message() {
 async fn lmtp_answers_tell_recipients_apart() {
     let store = Store::default();
     store.state.lock().outcomes =
-        [(2, Status::OverQuota), (3, Status::NoSuchMailbox), (4, Status::Failed)].into();
+        [(2, Status::OverQuota), (3, Status::NoSuchMailbox), (4, Status::Failed), (5, Status::OverQuota)]
+            .into();
+    store.state.lock().is_final = vec![5];
     let mut client = connect(&store, Mode::Lmtp).await;
     client.say("MAIL FROM:<a@b>\r\n").await;
-    for n in 1..=4 {
+    for n in 1..=5 {
         client.say(format!("RCPT TO:<user{n}@local.test>\r\n")).await;
     }
     client.say("DATA\r\n").await;
-    client.replies(6).await;
+    client.replies(7).await;
     client.say("x\r\n.\r\n").await;
-    assert_eq!(client.codes(4).await, ["250", "452", "550", "451"]);
+    assert_eq!(client.codes(5).await, ["250", "452", "550", "451", "552"]);
     assert!(store.state.lock().queue.is_empty());
 }
 

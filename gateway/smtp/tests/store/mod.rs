@@ -34,6 +34,8 @@ pub struct Store {
 pub struct State {
     /// What Deliver answers for a mailbox, where it is not DELIVERED.
     pub outcomes: HashMap<u64, deliver_result::Status>,
+    /// Mailboxes whose quota is final.
+    pub is_final: Vec<u64>,
     /// Deliver as a whole fails.
     pub deliver_fails: bool,
     pub delivered: Vec<(u64, Bytes)>,
@@ -103,7 +105,11 @@ impl Store {
                     None => (resolution::Status::NoSuchUser, Vec::new()),
                 },
             };
-            proto::Resolution { status: status.into(), targets, over_quota_is_final: false }
+            let is_final = targets.iter().any(|target| {
+                matches!(target.to, Some(To::MailboxId(id)) if self.state.lock().is_final.contains(&id))
+            });
+            let status = if is_final && request.size > 0 { resolution::Status::OverQuota } else { status };
+            proto::Resolution { status: status.into(), targets, over_quota_is_final: is_final }
         });
         proto::ResolveRecipientsResponse { results: results.collect() }
     }
