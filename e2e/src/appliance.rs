@@ -79,7 +79,7 @@ impl Appliance {
 
     /// Starts one in a new scratch folder with settings from the environment (`KONTOR_SECTION__KEY`).
     pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
-        let scratch = tempfile::Builder::new().prefix("kontor-e2e-").tempdir()?;
+        let scratch = crate::process::scratch("kontor-e2e-")?;
         // The database runs as another user, who must pass through.
         std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o711))?;
         let data = scratch.path().join("data");

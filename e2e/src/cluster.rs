@@ -67,14 +67,18 @@ impl Node {
     pub async fn start(&mut self) -> Result<()> {
         let mut command = Command::new(binaries::find(self.program)?);
         command.args(&self.arguments);
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         let mut process = Process::start(&self.name, command, &self.log)?;
         let address = self.address.clone();
         eventually(&format!("{} listens", self.name), Duration::from_secs(60), async || {
-            process.check_alive()?;
-            Ok(Wire::connect(&address).await.ok().map(|_| ()))
+            // A program that has ended will not listen any more.
+            if let Err(ended) = process.check_alive() {
+                return Ok(Some(Err(ended)));
+            }
+            Ok(Wire::connect(&address).await.ok().map(|_| Ok(())))
         })
         .await
-        .with_context(|| process.log_tail())?;
+        .with_context(|| process.log_tail())??;
         self.process = Some(process);
         Ok(())
     }
@@ -88,7 +92,7 @@ impl Node {
 impl Cluster {
     /// Starts everything and makes the domain `cluster.test`.
     pub async fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("kontor-cluster-").tempdir()?;
+        let folder = crate::process::scratch("kontor-cluster-")?;
         let at = folder.path();
         let authority = Authority::new(at)?;
         let (postgres, s3) = (Postgres::start().await?, S3::start().await?);
@@ -103,8 +107,7 @@ impl Cluster {
                 &config,
                 format!(
                     "database-url = \"{}\"\ninline-body-limit = 4096\n\n\
-                     [blobs]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"{}\"\naccess-key = \"test\"\n\
-                     secret-key = \"test\"\n\n\
+                     [blobs]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"{}\"\n\n\
                      [listen]\naddress = \"{address}\"\ncertificate = \"{}\"\nkey = \"{}\"\nclient-ca = \"{}\"\n",
                     postgres.url(),
                     s3.endpoint(),

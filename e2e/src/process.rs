@@ -163,6 +163,16 @@ pub async fn eventually<T>(
     }
 }
 
+/// A folder that goes with its handle, unless `KONTOR_E2E_KEEP` is set: then it stays, with its logs.
+pub fn scratch(prefix: &str) -> Result<tempfile::TempDir> {
+    let keep = std::env::var_os("KONTOR_E2E_KEEP").is_some();
+    let folder = tempfile::Builder::new().prefix(prefix).disable_cleanup(keep).tempdir()?;
+    if keep {
+        eprintln!("kept: {}", folder.path().display());
+    }
+    Ok(folder)
+}
+
 /// A TCP port on loopback that was free a moment ago.
 pub fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
