@@ -1,9 +1,9 @@
 //! A selected mailbox as its session knows it.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use kontor_imap_proto::SequenceSet;
-use kontor_storage_client::WatchHandle;
+use kontor_storage_client::{WatchHandle, proto};
 
 use crate::{reply::Reply, uid_map::UidMap};
 
@@ -20,8 +20,9 @@ pub(crate) struct Selected {
     pub cn: u64,
     /// UIDs of the map that are gone and that the client could not be told of yet. Ascending.
     pub gone: Vec<u32>,
-    /// Change numbers above `cn` that are this session's own STOREs: nobody wants to hear of them.
-    pub own: Vec<u64>,
+    /// Changes above `cn` that the client knows of, because it made them or was told: what a change
+    /// number did to which UIDs.
+    pub own: Vec<(u64, Vec<(u32, u32)>)>,
     /// The keyword dictionary.
     pub keywords: Vec<String>,
     /// What SEARCH RETURN (SAVE) found, UIDs, ascending.
@@ -34,6 +35,31 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
+    /// Takes note of what the client knows after a STORE: these messages at these change numbers.
+    pub fn know(&mut self, done: &proto::StoreFlagsResponse) {
+        let mut by_cn: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for (&uid, &cn) in done.uids.iter().zip(&done.modseqs).filter(|&(_, &cn)| cn > self.cn) {
+            by_cn.entry(cn).or_default().push(uid);
+        }
+        self.own.extend(by_cn.into_iter().map(|(cn, uids)| (cn, kontor_imap_proto::join(uids))));
+    }
+
+    /// After a STORE that left alone whatever changed after `cn`: if it made the very next change, then
+    /// nothing came between, and the change log needs not be read for it.
+    pub fn advance(&mut self, done: &proto::StoreFlagsResponse) {
+        if done.modseqs.contains(&(self.cn + 1)) {
+            self.cn += 1;
+            self.own.retain(|(cn, _)| *cn > self.cn);
+        }
+    }
+
+    /// Whether the client knows what this change did to this message.
+    pub fn knows(&self, uid: u32, cn: u64) -> bool {
+        self.own.iter().any(|(known, ranges)| {
+            *known == cn && ranges.get(ranges.partition_point(|r| r.1 < uid)).is_some_and(|r| r.0 <= uid)
+        })
+    }
+
     /// The UID ranges of a command's set, narrowed to messages that the client knows, and how many
     /// messages they hold.
     ///

@@ -125,7 +125,7 @@ impl Selected {
         for ((&uid, &flags), &mod_seq) in changes.uids.iter().zip(&changes.flags).zip(&changes.modseqs) {
             if uid > known
                 || mod_seq <= self.cn
-                || self.own.contains(&mod_seq)
+                || self.knows(uid, mod_seq)
                 || self.gone.binary_search(&uid).is_ok()
             {
                 continue;

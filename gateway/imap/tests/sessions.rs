@@ -193,6 +193,22 @@ async fn two_sessions_see_each_other() {
 }
 
 #[tokio::test]
+async fn a_silent_store_hides_nothing_of_another_session() {
+    let store = with_mail(3);
+    let mut one = Client::inbox(&store).await;
+    let mut two = Client::inbox(&store).await;
+    one.ok("STORE 1:3 +FLAGS.SILENT (\\Flagged)").await;
+    // Nothing of this changes anything, and message 1 is not in it.
+    let told = two.ok("STORE 2:3 +FLAGS.SILENT (\\Flagged)").await;
+    let rest = two.ok("NOOP").await;
+    for uid in 1..=3 {
+        let line = format!("* {uid} FETCH (UID {uid} FLAGS (\\Flagged))");
+        assert!(told.contains(&line) || rest.contains(&line), "{line}: {told:?} {rest:?}");
+    }
+    assert_eq!(one.ok("NOOP").await, [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn idle_hears_of_what_happens() {
     let store = with_mail(1);
     let mut client = Client::inbox(&store).await;

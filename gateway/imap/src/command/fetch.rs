@@ -230,9 +230,7 @@ impl Desk<'_> {
             unchanged_since: None,
         };
         let done = self.account.store.store_flags(request).await?;
-        if done.highest_cn > self.selected.cn && done.modseqs.contains(&done.highest_cn) {
-            self.selected.own.push(done.highest_cn);
-        }
+        self.selected.know(&done);
         let mut lists = FlagLists::new(&self.selected.keywords);
         for ((&uid, &flags), &mod_seq) in done.uids.iter().zip(&done.flags).zip(&done.modseqs) {
             let Some(number) = self.selected.map.number_of(uid) else { continue };

@@ -10,8 +10,10 @@ use crate::{
     flag_names::{self, FlagLists},
     ranges,
     reply::{Failure, Reply, ReplyCode},
+    selected::Selected,
     session::Session,
-    sync,
+    sync::{self, Expunges},
+    wire::Wire,
 };
 
 impl Session {
@@ -33,7 +35,7 @@ impl Session {
             StoreAction::Add => Op::Add,
             StoreAction::Remove => Op::Remove,
         };
-        let request = proto::StoreFlagsRequest {
+        let mut request = proto::StoreFlagsRequest {
             mailbox_id: selected.mailbox_id,
             folder_id: selected.folder_id,
             uid_ranges: ranges::flat(&uids),
@@ -42,40 +44,42 @@ impl Session {
             keywords: wanted.keywords,
             unchanged_since: store.unchanged_since,
         };
-        let done = desk.account.store.store_flags(request).await?;
-        if done.keywords.len() > selected.keywords.len() {
-            selected.keywords = done.keywords;
-            sync::tell_flags(&mut wire.encoder(), &selected.keywords, false);
-        }
-        // What the client asked for itself is not told again when the change log is read.
-        if done.highest_cn > selected.cn && done.modseqs.contains(&done.highest_cn) {
-            selected.own.push(done.highest_cn);
-        }
-        let answered = done.uids.len().saturating_add(done.modified.len());
-        let mut lists = FlagLists::new(&selected.keywords);
-        for ((&uid, &flags), &mod_seq) in done.uids.iter().zip(&done.flags).zip(&done.modseqs) {
-            let changed = mod_seq == done.highest_cn;
-            if store.silent && !(desk.enabled.condstore && changed) {
-                continue;
+        let mut answered = 0;
+        let mut attempt = 1;
+        let modified = loop {
+            // A client that does not want to hear the new flags works them out from those it knows. So
+            // its change is made on what it knows, and what others have changed is told first.
+            let blind = store.silent && store.unchanged_since.is_none() && attempt < MOST_ATTEMPTS;
+            if blind {
+                request.unchanged_since = Some(selected.cn);
             }
-            let Some(number) = selected.map.number_of(uid) else { continue };
-            let mut encoder = wire.encoder();
-            let mut fetch = encoder.fetch(number);
-            fetch.uid(uid);
-            if !store.silent {
-                fetch.rendered_flags(lists.get(flags));
+            let done = desk.account.store.store_flags(request.clone()).await?;
+            if done.keywords.len() > selected.keywords.len() {
+                selected.keywords.clone_from(&done.keywords);
+                sync::tell_flags(&mut wire.encoder(), &selected.keywords, false);
             }
-            if desk.enabled.condstore {
-                fetch.mod_seq(mod_seq.max(1));
+            let tell = !store.silent || attempt == MOST_ATTEMPTS;
+            answer(wire, selected, &done, tell, desk.enabled.condstore).await?;
+            // What the client made itself, or was just told, is not told when the change log is read.
+            selected.know(&done);
+            if blind {
+                selected.advance(&done);
             }
-            drop(fetch);
-            wire.flush_if_full().await?;
-        }
-        if !done.modified.is_empty() {
+            answered += done.uids.len();
+            if !blind || done.modified.is_empty() {
+                answered += done.modified.len();
+                break done.modified;
+            }
+            request.uid_ranges = ranges::flat(&kontor_imap_proto::join(done.modified));
+            request.unchanged_since = None;
+            selected.sync(wire, &desk.account, desk.enabled, Expunges::Keep).await?;
+            attempt += 1;
+        };
+        if !modified.is_empty() {
             let modified = if store.uid {
-                done.modified
+                modified
             } else {
-                done.modified.into_iter().filter_map(|uid| selected.map.number_of(uid)).collect()
+                modified.into_iter().filter_map(|uid| selected.map.number_of(uid)).collect()
             };
             return Ok(Reply::ok_with(ReplyCode::Modified(modified), "Some messages have changed since"));
         }
@@ -85,3 +89,37 @@ impl Session {
         Ok(Reply::ok("Stored"))
     }
 }
+
+/// Tells what the messages are now: all of it, or of those that changed the modification sequence only.
+async fn answer(
+    wire: &mut Wire,
+    selected: &Selected,
+    done: &proto::StoreFlagsResponse,
+    tell: bool,
+    condstore: bool,
+) -> Result<(), Failure> {
+    if !tell && !condstore {
+        return Ok(());
+    }
+    let mut lists = FlagLists::new(&selected.keywords);
+    for ((&uid, &flags), &mod_seq) in done.uids.iter().zip(&done.flags).zip(&done.modseqs) {
+        let Some(number) = selected.map.number_of(uid).filter(|_| tell || mod_seq > selected.cn) else {
+            continue;
+        };
+        let mut encoder = wire.encoder();
+        let mut fetch = encoder.fetch(number);
+        fetch.uid(uid);
+        if tell {
+            fetch.rendered_flags(lists.get(flags));
+        }
+        if condstore {
+            fetch.mod_seq(mod_seq.max(1));
+        }
+        drop(fetch);
+        wire.flush_if_full().await?;
+    }
+    Ok(())
+}
+
+/// After so many times of being overtaken a silent STORE is made anyhow, and told.
+const MOST_ATTEMPTS: u32 = 6;

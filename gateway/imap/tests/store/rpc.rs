@@ -50,7 +50,7 @@ impl Service<Incoming> for Rpc {
 
 async fn answer(store: Store, call: &str, request: Incoming) -> http::Response<Body> {
     match call {
-        "Authenticate" => unary(request, |m| authenticate(m)).await,
+        "Authenticate" => unary(request, authenticate).await,
         "ListFolders" => {
             unary(request, move |_: proto::ListFoldersRequest| Ok(store.state.lock().list())).await
         }
