@@ -81,6 +81,7 @@ pub fn run(args: &UpArgs) -> Result<()> {
         _ => None,
     };
     let certificates = Certificates::prepare(&data.tls(), &settings.hostname())?;
+    kontor_gateway::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome =
         runtime.block_on(serve(settings, trial, &data, cluster, &certificates, ready_file.as_deref()));
@@ -247,28 +248,26 @@ fn write_welcome(out: &mut impl Write, ready: &Ready, trial: bool, data: &DataFo
         writeln!(out, "\n  User name   {address}\n  Password    {password}")?;
     }
     writeln!(out, "\nIn a mail client:")?;
-    writeln!(
-        out,
-        "  Incoming    IMAP   {}  port {} (TLS) or {} (STARTTLS)",
-        host("imap"),
-        port("imaps"),
-        port("imap")
-    )?;
-    writeln!(
-        out,
-        "              POP3   {}  port {} (TLS) or {} (STARTTLS)",
-        host("pop3"),
-        port("pop3s"),
-        port("pop3")
-    )?;
-    writeln!(
-        out,
-        "  Outgoing    SMTP   {}  port {} (TLS) or {} (STARTTLS)",
-        host("submission"),
-        port("submissions"),
-        port("submission")
-    )?;
-    writeln!(out, "  From other servers: SMTP {}, LMTP {}", at("smtp"), at("lmtp"))?;
+    for (direction, protocol, tls, plain) in [
+        ("Incoming", "IMAP", "imaps", "imap"),
+        ("Incoming", "POP3", "pop3s", "pop3"),
+        ("Outgoing", "SMTP", "submissions", "submission"),
+    ] {
+        let known = |endpoint: &&str| ready.endpoints.contains_key(*endpoint);
+        let ways: Vec<String> = [(tls, "TLS"), (plain, "STARTTLS")]
+            .iter()
+            .filter(|(endpoint, _)| known(endpoint))
+            .map(|(endpoint, way)| format!("port {} ({way})", port(endpoint)))
+            .collect();
+        if let Some(endpoint) = [tls, plain].iter().find(|endpoint| known(endpoint)) {
+            writeln!(out, "  {direction}    {protocol}   {}  {}", host(endpoint), ways.join(" or "))?;
+        }
+    }
+    for (endpoint, what) in [("smtp", "From other servers"), ("lmtp", "LMTP")] {
+        if let Some(address) = ready.endpoints.get(endpoint) {
+            writeln!(out, "  {what}: {address}")?;
+        }
+    }
     if let Some(metrics) = ready.endpoints.get("metrics") {
         writeln!(out, "  Metrics     http://{metrics}/metrics")?;
     }

@@ -30,6 +30,7 @@ use kontor_storage_client::StoreClient;
 /// # Errors
 /// When something cannot be set up; nothing listens then.
 pub async fn run(names: &[Name], config: Config) -> Result<()> {
+    raise_file_limit();
     monitor::install_metrics();
     let shared = shared(&config);
     let tls = match config.tls.certificates.as_slice() {
@@ -84,6 +85,18 @@ pub fn watch_store(shared: &Shared, store: StoreClient) {
             }
         }
     });
+}
+
+/// Lets this process have as many connections as its administrator allows: the soft limit of open files is raised to
+/// the hard one.
+pub fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files; see `ulimit -n`");
+    }
 }
 
 const STEADY: Duration = Duration::from_secs(5);

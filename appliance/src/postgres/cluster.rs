@@ -79,6 +79,13 @@ impl Cluster {
         Ok(command)
     }
 
+    /// Removes a socket's folder that is not below the data.
+    pub(super) fn remove_socket_folder(&self) {
+        if self.socket_folder.parent() != self.folder.parent() {
+            let _ = std::fs::remove_dir(&self.socket_folder);
+        }
+    }
+
     /// Deals with what a former life left: a server that still runs is ended, the mark of one that does not is
     /// removed. Only called with the data folder's lock held.
     pub(super) fn clean_up(&self) -> Result<()> {
@@ -208,7 +215,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("wal_compression", "on"),
     ("wal_buffers", "4MB"),
     ("max_wal_size", "1GB"),
-    ("min_wal_size", "80MB"),
+    ("min_wal_size", "256MB"),
     ("checkpoint_timeout", "15min"),
     ("checkpoint_completion_target", "0.9"),
     ("max_wal_senders", "0"),

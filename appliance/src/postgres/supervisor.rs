@@ -43,6 +43,7 @@ impl Supervisor {
         let _ = self.stop.send(());
         if let Some(thread) = self.thread.take() {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            self.cluster.remove_socket_folder();
         }
     }
 
