@@ -284,6 +284,18 @@ async fn a_half_open_handshake_ends_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_drain_does_not_wait_for_a_handshake() {
+    let files = Files::new();
+    let mut config = tls_config(vec![files.issue("a", &["mail.example"])]);
+    config.handshake = Duration::from_secs(60);
+    let tls = TlsServer::load(&config).expect("loaded");
+    let (address, shared) = start(&anywhere().with_tls(TlsMode::Implicit), Some(tls));
+    let _silent = connect(address).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(shared.drain.finish(Duration::from_secs(5)).await);
+}
+
+#[tokio::test]
 async fn certificates_by_name_and_read_again_when_they_change() {
     let files = Files::new();
     let ca = files.path("ca.pem");

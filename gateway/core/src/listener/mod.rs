@@ -163,9 +163,13 @@ impl Listener {
             // Boxed, so that what only the beginning needs is not held by every idle connection.
             let words = handler.clone();
             let prepared = Box::pin(prepare(connection, peer, &config, tls, move |r| words.refusal(r)));
-            match prepared.await {
-                Some(connection) => handler.serve(connection, session).await,
-                None => drop(session),
+            let prepared = tokio::select! {
+                prepared = prepared => prepared,
+                // Nothing was said to this client yet, so there is nothing to finish.
+                () = session.drain.begun() => None,
+            };
+            if let Some(connection) = prepared {
+                handler.serve(connection, session).await;
             }
         });
     }
