@@ -107,6 +107,7 @@ pub fn main() -> ExitCode {
     // `kontor mailbox list | head` is no error.
     reset_broken_pipe();
     let cli = Cli::parse();
+    kontor_gateway_core::tls::install_default_provider();
     match run(cli.command) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use kontor_gateway::{Config, Name};
-use kontor_gateway_core::{config, logging};
+use kontor_gateway_core::{config, logging, tls};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<()> {
     let config: Config = config::load(arguments.config.as_deref())?;
     logging::init(&config.log)?;
+    tls::install_default_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(kontor_gateway::run(&arguments.names, config))
 }

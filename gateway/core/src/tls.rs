@@ -191,6 +191,13 @@ impl std::fmt::Debug for TlsServer {
     }
 }
 
+/// Makes ring the process's cryptography, for libraries that ask for the default one. A program calls this first;
+/// later calls change nothing.
+pub fn install_default_provider() {
+    // Fails only when there is one already, and then there is one.
+    let _ = ring::default_provider().install_default();
+}
+
 /// A client's configuration: servers must be signed by `ca` (PEM); with `identity`, the client shows that
 /// certificate (mTLS between our own processes).
 ///
