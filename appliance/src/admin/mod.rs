@@ -74,6 +74,11 @@ impl Admin {
                 server_name: "kontor-storage".to_owned(),
             };
             let store = StoreClient::connect(std::slice::from_ref(address), Some(tls))?;
+            store.ready().await.with_context(|| {
+                format!(
+                    "no storage node answers on {address}; check the address, --store-ca and the certificate"
+                )
+            })?;
             return Ok(Self { store, json: reach.json, _socket: None });
         }
         let data = DataFolder::at(reach.data.as_deref())?;

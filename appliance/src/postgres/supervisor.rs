@@ -186,7 +186,7 @@ fn log(stderr: ChildStderr) {
 }
 
 const START: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(200);
 const FAST: Duration = Duration::from_secs(30);
 const IMMEDIATE: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(60);
