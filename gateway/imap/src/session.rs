@@ -292,6 +292,7 @@ impl Session {
                 Event::LiteralEnd => self.append_message(),
                 Event::AppendEnd(text) => self.append_end(&text).await?,
                 Event::Rejected { tag, reason } => {
+                    self.mode = Mode::Command;
                     let (code, text) = match reason {
                         Rejection::LineTooLong => (None, "The command is too long"),
                         Rejection::LiteralTooBig => (Some(Code::TooBig), "The literal is too big"),
@@ -342,6 +343,7 @@ impl Session {
         };
         self.errors = 0;
         let (tag, body) = (command.tag, command.body);
+        metrics::counter!("kontor_imap_commands_total", "command" => body.name()).increment(1);
         match body {
             CommandBody::Logout => {
                 self.wire.encoder().untagged(Status::Bye, None, "Goodbye");
@@ -531,3 +533,23 @@ fn after(body: &CommandBody) -> After {
 }
 
 const GOODBYE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImapConfig;
+    use kontor_storage_client::StoreClient;
+
+    /// What an idle connection costs before its TLS session; a command's own future comes and goes.
+    #[tokio::test]
+    async fn a_waiting_session_is_small() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let stream = tokio::net::TcpStream::connect(address).await.expect("listening");
+        let connection = Connection::plain(stream, None).expect("connected");
+        let store = StoreClient::connect(&["127.0.0.1:1".to_owned()], None).expect("an address");
+        let server = Arc::new(Server::new(ImapConfig::default(), store));
+        let size = size_of_val(&serve(server, connection, Shared::default()));
+        assert!(size < 3072, "{size} bytes");
+    }
+}

@@ -94,6 +94,48 @@ pub enum CommandBody {
     Move(copy::Copy),
 }
 
+impl CommandBody {
+    /// The command's name, UID commands by their plain one.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Capability => "CAPABILITY",
+            Self::Noop => "NOOP",
+            Self::Logout => "LOGOUT",
+            Self::Id(_) => "ID",
+            Self::StartTls => "STARTTLS",
+            Self::Authenticate(_) => "AUTHENTICATE",
+            Self::Login(_) => "LOGIN",
+            Self::Enable(_) => "ENABLE",
+            Self::Select(select) => {
+                if select.read_only {
+                    "EXAMINE"
+                } else {
+                    "SELECT"
+                }
+            }
+            Self::Create(_) => "CREATE",
+            Self::Delete(_) => "DELETE",
+            Self::Rename(_) => "RENAME",
+            Self::Subscribe(_) => "SUBSCRIBE",
+            Self::Unsubscribe(_) => "UNSUBSCRIBE",
+            Self::List(_) => "LIST",
+            Self::Lsub(_) => "LSUB",
+            Self::Namespace => "NAMESPACE",
+            Self::Status(_) => "STATUS",
+            Self::Idle => "IDLE",
+            Self::Check => "CHECK",
+            Self::Close => "CLOSE",
+            Self::Unselect => "UNSELECT",
+            Self::Expunge(_) => "EXPUNGE",
+            Self::Search(_) => "SEARCH",
+            Self::Fetch(_) => "FETCH",
+            Self::Store(_) => "STORE",
+            Self::Copy(_) => "COPY",
+            Self::Move(_) => "MOVE",
+        }
+    }
+}
+
 /// Parses a command that [`crate::Framer`] framed.
 ///
 /// # Errors

@@ -151,6 +151,7 @@ impl Session {
     /// The command is complete: stores its messages, all or none.
     pub async fn append_end(&mut self, text: &[u8]) -> Result<(), Failure> {
         let Some(append) = self.append.take() else { return Ok(()) };
+        metrics::counter!("kontor_imap_commands_total", "command" => "APPEND").increment(1);
         let tag = append.tag.clone();
         let folder_id = append.folder_id;
         let into_selected = matches!(&self.state, State::Selected(_, s) if s.folder_id == folder_id);
