@@ -12,33 +12,27 @@ use crate::figures::Figures;
 use crate::message::Messages;
 use crate::target::Target;
 
-/// Opens `connections` sessions, 40 for a user, that SELECT INBOX and IDLE; weighs the server before and
-/// after; then delivers one message to the first user and waits until all of its sessions heard of it.
+/// Opens `connections` sessions, 40 for a user, that SELECT INBOX and IDLE; weighs the server when a fifth of
+/// them is there and again when all are, so that what the first users of a server cost once does not count;
+/// then delivers one message to the first user and waits until all of its sessions heard of it.
 pub async fn idle(target: &Target, messages: &Messages, connections: usize) -> Result<Figures> {
     let per_user = connections.div_ceil(target.user_count).max(1);
-    // The first login of a user may fill caches that are no part of a connection's price.
-    for i in 0..target.user_count {
-        let mut imap = Imap::login(&target.imap, &target.user(i), &target.password).await?;
-        imap.select("INBOX").await?;
-        imap.logout().await?;
+    let mut sessions = Vec::with_capacity(connections);
+    let warm = connections / 5;
+    for i in 0..warm {
+        sessions.push(open(target, i % target.user_count).await.with_context(|| format!("connection {i}"))?);
     }
     tokio::time::sleep(SETTLE).await;
     let before = meter::pss_kib(&target.pids);
     let started = Instant::now();
-    let mut sessions = Vec::with_capacity(connections);
-    for i in 0..connections {
-        let wire = Wire::connect_with(&target.imap, PATIENCE, 1024).await?;
-        let mut imap = Imap::over(wire).await?;
-        imap.authenticate(&target.user(i / per_user), &target.password).await?;
-        imap.select("INBOX").await?;
-        imap.idle().await.with_context(|| format!("connection {i}"))?;
-        sessions.push(imap);
+    for i in warm..connections {
+        sessions.push(open(target, i % target.user_count).await.with_context(|| format!("connection {i}"))?);
     }
     let opened = started.elapsed().as_secs_f64();
     tokio::time::sleep(SETTLE).await;
     let after = meter::pss_kib(&target.pids);
 
-    let first = sessions.iter_mut().take(per_user);
+    let first = sessions.iter_mut().step_by(target.user_count).take(per_user);
     let mut lmtp = Lmtp::connect(&target.lmtp).await?;
     let delivered = Instant::now();
     lmtp.deliver("s@sender.test", &target.user(0), &messages.message(0)).await?;
@@ -52,13 +46,22 @@ pub async fn idle(target: &Target, messages: &Messages, connections: usize) -> R
     }
     lmtp.quit().await?;
     Ok(Figures::new(&target.name, "idle")
-        .with("kib_each", after.saturating_sub(before) as f64 / connections.max(1) as f64)
+        .with("kib_each", (after as f64 - before as f64) / (connections - warm).max(1) as f64)
         .with("kib_before", before as f64)
         .with("kib_after", after as f64)
         .with("connections", connections as f64)
-        .with("opened_per_s", connections as f64 / opened)
+        .with("opened_per_s", (connections - warm) as f64 / opened)
         .with("last_exists_ms", heard.last().copied().unwrap_or(f64::NAN) * 1_000.0)
         .with("missed", missed))
+}
+
+async fn open(target: &Target, user: usize) -> Result<Imap> {
+    let wire = Wire::connect_with(&target.imap, PATIENCE, 1024).await?;
+    let mut imap = Imap::over(wire).await?;
+    imap.authenticate(&target.user(user), &target.password).await?;
+    imap.select("INBOX").await?;
+    imap.idle().await?;
+    Ok(imap)
 }
 
 const SETTLE: Duration = Duration::from_secs(5);
