@@ -106,9 +106,9 @@ impl Cluster {
             std::fs::write(
                 &config,
                 format!(
-                    "database-url = \"{}\"\ninline-body-limit = 4096\n\n\
+                    "database_url = \"{}\"\ninline_body_limit = 4096\n\n\
                      [blobs]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"{}\"\n\n\
-                     [listen]\naddress = \"{address}\"\ncertificate = \"{}\"\nkey = \"{}\"\nclient-ca = \"{}\"\n",
+                     [listen]\naddress = \"{address}\"\ncertificate = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n",
                     postgres.url(),
                     s3.endpoint(),
                     s3.bucket(),

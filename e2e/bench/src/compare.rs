@@ -280,7 +280,7 @@ fn print_table(merged: &[Figures], servers: &[String]) {
             "p99_ms",
             "cpu_ms",
             "cpu_ms_each",
-            "written_kib_each",
+            "disk_kib_each",
             "disk_flushes_each",
             "commits_each",
             "statements_each",

@@ -22,15 +22,13 @@ pub async fn idle(target: &Target, messages: &Messages, connections: usize) -> R
     for i in 0..warm {
         sessions.push(open(target, i % target.user_count).await.with_context(|| format!("connection {i}"))?);
     }
-    tokio::time::sleep(SETTLE).await;
-    let before = meter::pss_kib(&target.pids);
+    let before = settled(target).await;
     let started = Instant::now();
     for i in warm..connections {
         sessions.push(open(target, i % target.user_count).await.with_context(|| format!("connection {i}"))?);
     }
     let opened = started.elapsed().as_secs_f64();
-    tokio::time::sleep(SETTLE).await;
-    let after = meter::pss_kib(&target.pids);
+    let after = settled(target).await;
 
     let first = sessions.iter_mut().step_by(target.user_count).take(per_user);
     let mut lmtp = Lmtp::connect(&target.lmtp).await?;
@@ -64,5 +62,22 @@ async fn open(target: &Target, user: usize) -> Result<Imap> {
     Ok(imap)
 }
 
-const SETTLE: Duration = Duration::from_secs(5);
+/// The server's memory in KiB once it has stopped moving: allocators and databases give back late what a
+/// start or a burst took.
+async fn settled(target: &Target) -> u64 {
+    let mut last = 0;
+    let mut still = 0;
+    for _ in 0..20 {
+        tokio::time::sleep(SETTLE).await;
+        let now = meter::pss_kib(&target.pids);
+        still = if now.abs_diff(last) * 200 <= now { still + 1 } else { 0 };
+        last = now;
+        if still == 3 {
+            break;
+        }
+    }
+    last
+}
+
+const SETTLE: Duration = Duration::from_secs(3);
 const HEARING: Duration = Duration::from_secs(30);

@@ -54,7 +54,8 @@ pub struct Reading {
 pub struct Cost {
     /// Core-milliseconds of the server's processes.
     pub cpu_ms: f64,
-    /// Bytes that the server's processes wrote.
+    /// Bytes that the server's processes wrote, as the kernel charges them: by whole folios of the page cache,
+    /// which for a log written in small steps can be far more than what reaches the disk.
     pub written: f64,
     /// Flushes of the disk, everybody's.
     pub flushes: f64,
