@@ -70,6 +70,51 @@ async fn acknowledged_messages_are_there_exactly_once_after_kill_9() -> Result<(
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_changes_survive_kill_9() -> Result<()> {
+    let mut appliance = Appliance::start().await?;
+    let account = appliance.add_mailbox("changer").await?;
+    let mut lmtp = Lmtp::connect(&appliance.endpoints.lmtp).await?;
+    for n in 1..=60 {
+        let message = format!("Subject: {n}\r\n\r\nx\r\n");
+        lmtp.deliver("s@sender.test", &account.address, message.as_bytes()).await?;
+    }
+    // Commands, and then: a folder, how many messages it has, a search in it and its hits.
+    type Step = (&'static [&'static str], &'static [(&'static str, u32, &'static str, usize)]);
+    let steps: [Step; 5] = [
+        (&[r"STORE 1:20 +FLAGS.SILENT (\Flagged $Mine)"], &[("INBOX", 60, "KEYWORD $Mine", 20)]),
+        (
+            &["CREATE Elsewhere", "MOVE 1:10 Elsewhere"],
+            &[("INBOX", 50, "FLAGGED", 10), ("Elsewhere", 10, "FLAGGED", 10)],
+        ),
+        (&["COPY 1:5 Elsewhere"], &[("INBOX", 50, "ALL", 50), ("Elsewhere", 15, "FLAGGED", 15)]),
+        (&[r"STORE 41:50 +FLAGS.SILENT (\Deleted)", "EXPUNGE"], &[("INBOX", 40, "DELETED", 0)]),
+        (&["RENAME Elsewhere Other", "SUBSCRIBE Other"], &[("Other", 15, "ALL", 15)]),
+    ];
+    for (commands, expected) in steps {
+        let mut imap = Imap::login(&appliance.endpoints.imap, &account.address, &account.password).await?;
+        imap.select("INBOX").await?;
+        for command in commands {
+            imap.command(command).await?.ok().with_context(|| (*command).to_owned())?;
+        }
+        // The power goes in the moment of the OK.
+        appliance.kill_all()?;
+        appliance.restart().await?;
+        let mut imap = Imap::login(&appliance.endpoints.imap, &account.address, &account.password).await?;
+        for (folder, exists, key, hits) in expected {
+            let there = imap.select(folder).await?.exists;
+            ensure!(there == *exists, "{there} messages in {folder} after {commands:?}");
+            let answer = imap.command(&format!("SEARCH {key}")).await?.ok()?;
+            let found =
+                answer.untagged.iter().find_map(|r| r.text.strip_prefix("SEARCH")).unwrap_or_default();
+            let found = found.split_whitespace().count();
+            ensure!(found == *hits, "{found} hits for {key} in {folder} after {commands:?}");
+        }
+    }
+    appliance.kontor(&["check"])?;
+    Ok(())
+}
+
 struct Outcome {
     acknowledged: Vec<(usize, String)>,
     in_doubt: usize,
