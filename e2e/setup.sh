@@ -34,10 +34,9 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
   trap '[ -z "$made" ] || rm -f "$policy"' EXIT
   export DEBIAN_FRONTEND=noninteractive
-  mkdir -p /etc/postgresql-common
-  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
-  fi
+  # Kontor runs a private PostgreSQL; Debian's own cluster is not wanted.
+  install -d /etc/postgresql-common/createcluster.d
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/kontor.conf
   apt-get update -q
   apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
