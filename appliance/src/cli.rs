@@ -73,7 +73,7 @@ struct AdministeredArgs<C: Args> {
     reach: ReachArgs,
 }
 
-/// Which server, and how to answer.
+// Which server, and how to answer. (A doc comment would become the help of the command it is part of.)
 #[derive(Args, Clone, Debug)]
 struct ReachArgs {
     /// The data folder of the server on this machine.

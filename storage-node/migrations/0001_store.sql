@@ -176,7 +176,7 @@ CREATE TABLE message (
     -- Soft-deleted: in Recoverable Items until the retention ends.
     deleted_at   bigint,
     PRIMARY KEY (mailbox_id, folder_id, uid)
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 65);
 CREATE UNIQUE INDEX message_by_id ON message (mailbox_id, message_id);
 CREATE INDEX message_deleted ON message (mailbox_id, deleted_at) WHERE deleted_at IS NOT NULL;
 

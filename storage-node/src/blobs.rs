@@ -20,7 +20,7 @@ use crate::error::{Error, bigint, unix_now};
 
 /// Where bodies that are too large for a row are kept.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[serde(deny_unknown_fields, rename_all = "snake_case", tag = "kind")]
 pub enum BlobConfig {
     /// A folder on a local disk.
     Folder {

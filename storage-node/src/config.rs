@@ -8,7 +8,7 @@ use crate::blobs::BlobConfig;
 
 /// Configuration of one storage-node process.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// PostgreSQL, as a URL or a libpq connection string. May be set by `KONTOR_DATABASE_URL`.
     #[serde(default)]
@@ -55,7 +55,7 @@ pub struct Config {
 
 /// A gRPC listener with mTLS.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct ListenConfig {
     /// `host:port`.
     pub address: String,

@@ -86,6 +86,27 @@ async fn migrate_locked(client: &mut Object) -> Result<(), Error> {
     Ok(())
 }
 
+/// Makes a database, and a superuser for whoever owns the data, where they are not there yet. For a private
+/// cluster; `url` names a database that exists.
+pub async fn create_database(url: &str, name: &str, owner: Option<&str>) -> anyhow::Result<()> {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    let connection = tokio::spawn(connection);
+    let exists = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await?;
+    if exists.is_none() {
+        client.batch_execute(&format!("CREATE DATABASE {}", quoted(name))).await?;
+    }
+    if let Some(owner) = owner {
+        let exists = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&owner]).await?;
+        if exists.is_none() {
+            client.batch_execute(&format!("CREATE ROLE {} SUPERUSER LOGIN", quoted(owner))).await?;
+        }
+    }
+    drop(client);
+    connection.await??;
+    Ok(())
+}
+
 /// The newest version this program knows.
 pub const SCHEMA_VERSION: i32 = 1;
 const MIGRATIONS: &[(i32, &str)] = &[(1, include_str!("../migrations/0001_store.sql"))];
@@ -94,7 +115,11 @@ const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            return Error::Unavailable(format!("the database connection: {}", with_source(&error)));
+            // A parameter or a column of the wrong type is a defect; trying again does not help.
+            if error.is_closed() || error_is_io(&error) {
+                return Error::Unavailable(format!("the database connection: {}", with_source(&error)));
+            }
+            return Error::Internal(format!("the database: {}", with_source(&error)));
         };
         match db.code().code() {
             "KS001" => Error::Stale,
@@ -122,6 +147,19 @@ impl From<tokio_postgres::Error> for Error {
             },
         }
     }
+}
+
+/// Whether the connection broke, or could not be made.
+fn error_is_io(error: &tokio_postgres::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<std::io::Error>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    let text = error.to_string();
+    text.contains("communicating with the server") || text.contains("connecting to server") || text.contains("timeout")
 }
 
 fn with_source(error: &tokio_postgres::Error) -> String {

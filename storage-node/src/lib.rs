@@ -27,6 +27,7 @@ mod directory;
 mod error;
 mod events;
 mod mailbox;
+mod measure;
 mod queue;
 mod rpc;
 mod server;
@@ -39,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Policy, Trust};
 pub use blobs::BlobConfig;
 pub use config::{Config, ListenConfig};
-pub use db::SCHEMA_VERSION;
+pub use db::{create_database, SCHEMA_VERSION};
 
 mod stub {
     #![allow(missing_docs, clippy::all, reason = "generated code")]

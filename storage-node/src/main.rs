@@ -36,6 +36,8 @@ async fn main() -> anyhow::Result<()> {
             tracing_subscriber::EnvFilter::try_from_env("KONTOR_LOG").unwrap_or_else(|_| "info".into()),
         )
         .with_writer(std::io::stderr)
+        // A log that cannot be written, on a full disk say, must not take the service with it.
+        .log_internal_errors(false)
         .init();
     // Only fails when somebody set one before, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -58,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let listen = config.listen.clone().context(
-        "[listen] is missing: a storage node needs an address, certificate, key and client-ca to serve gateways",
+        "[listen] is missing: a storage node needs an address, certificate, key and client_ca to serve gateways",
     )?;
     if !config.metrics.is_empty() {
         let address: std::net::SocketAddr = config

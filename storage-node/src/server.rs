@@ -13,6 +13,7 @@ use tonic::transport::server::Connected;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::access::{Policy, Trust};
+use crate::measure::MeasureLayer;
 use crate::rpc::Rpc;
 use crate::stub::{
     bodies_server::BodiesServer, care_server::CareServer, delivery_server::DeliveryServer,
@@ -109,8 +110,11 @@ impl StorageNode {
     }
 }
 
-fn server() -> Server {
+type Measured = tower::layer::util::Stack<MeasureLayer, tower::layer::util::Identity>;
+
+fn server() -> Server<Measured> {
     Server::builder()
+        .layer(MeasureLayer)
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20)
         .max_concurrent_streams(10_000)

@@ -50,9 +50,10 @@ impl Supervisor {
     async fn create_database(&self, name: &str) -> Result<()> {
         let url = self.cluster.url("postgres");
         let deadline = Instant::now() + START;
-        let (client, connection) = loop {
-            match tokio_postgres::connect(&url, tokio_postgres::NoTls).await {
-                Ok(connected) => break connected,
+        loop {
+            let owner = self.cluster.owner_name();
+            match kontor_storage_node::create_database(&url, name, owner.as_deref()).await {
+                Ok(()) => return Ok(()),
                 Err(error) => {
                     let gone = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
                     if gone || Instant::now() > deadline {
@@ -63,24 +64,7 @@ impl Supervisor {
                 }
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
-        };
-        let connection = tokio::spawn(connection);
-        let exists = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?;
-        if exists.is_none() {
-            client.batch_execute(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))).await?;
         }
-        // So that `psql -h DIR/run -d kontor` needs no -U for whoever owns the data.
-        if let Some(owner) = self.cluster.owner_name() {
-            let exists = client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&owner]).await?;
-            if exists.is_none() {
-                client
-                    .batch_execute(&format!("CREATE ROLE \"{}\" SUPERUSER LOGIN", owner.replace('"', "\"\"")))
-                    .await?;
-            }
-        }
-        drop(client);
-        let _ = connection.await;
-        Ok(())
     }
 }
 

@@ -35,7 +35,11 @@ impl Health {
     pub fn set(&self, need: &'static str, met: bool) {
         let before = self.0.write().insert(need, met);
         if before.is_some_and(|before| before != met) {
-            tracing::warn!(need, met, "readiness changed");
+            if met {
+                tracing::info!(need, "ready again");
+            } else {
+                tracing::warn!(need, "not ready");
+            }
         }
     }
 

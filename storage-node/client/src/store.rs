@@ -350,7 +350,12 @@ impl StoreClient {
     {
         let mut tried = Vec::new();
         let mut last = no_replica();
+        let end = tokio::time::Instant::now() + deadline;
         for attempt in 0..attempts {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                break;
+            }
             let Some(replica) = self.inner.replicas.pick(&tried).or_else(|| {
                 tried.clear();
                 self.inner.replicas.pick(&[])
@@ -358,12 +363,8 @@ impl StoreClient {
                 tokio::time::sleep(RETRY_PAUSE).await;
                 continue;
             };
-            // The server ends at the deadline too; this one is for a server that does not answer at all.
-            let answer = tokio::time::timeout(
-                deadline + Duration::from_secs(1),
-                make(attempt, replica.channel.clone()),
-            )
-            .await;
+            // The server ends at its deadline; this one is for the whole call, however often it is tried.
+            let answer = tokio::time::timeout(left, make(attempt, replica.channel.clone())).await;
             match answer {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
                 Ok(Err(status)) => last = status.into(),
@@ -414,7 +415,7 @@ pub(crate) const AGAIN: u32 = 3;
 pub(crate) const ONCE: u32 = 1;
 pub(crate) const READY: Duration = Duration::from_secs(3);
 pub(crate) const SHORT: Duration = Duration::from_secs(15);
-pub(crate) const DELIVER: Duration = Duration::from_secs(60);
+pub(crate) const DELIVER: Duration = Duration::from_secs(30);
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Largest gRPC message, octets.

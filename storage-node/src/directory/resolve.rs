@@ -36,6 +36,7 @@ pub(super) enum Entry {
 
 #[derive(Clone)]
 pub(super) struct Domain {
+    pub tenant_id: u64,
     pub alias_of: String,
     pub catch_all: String,
 }
@@ -43,6 +44,8 @@ pub(super) struct Domain {
 /// One question on its way through groups and forwards.
 struct Walk<'a> {
     request: &'a proto::ResolveRecipientsRequest,
+    /// Whose recipient it is: copies that go outside are sent by this tenant.
+    tenant_id: u64,
     targets: Vec<proto::Target>,
     seen: HashSet<String>,
     refusal: Option<(Status, bool)>,
@@ -74,10 +77,10 @@ impl Directory {
         request: &proto::ResolveRecipientsRequest,
         address: &Address,
     ) -> Result<proto::Resolution, Error> {
-        if self.domain(&address.domain).await?.is_none() {
+        let Some(Domain { tenant_id, .. }) = self.domain(&address.domain).await? else {
             return Ok(answer(Status::External));
-        }
-        let mut walk = Walk { request, targets: Vec::new(), seen: HashSet::new(), refusal: None };
+        };
+        let mut walk = Walk { request, tenant_id, targets: Vec::new(), seen: HashSet::new(), refusal: None };
         let mut round = vec![address.clone()];
         for depth in 0..DEEPEST_GROUP {
             let mut next = Vec::new();
@@ -115,8 +118,9 @@ impl Directory {
             if walk.seen.insert(external.clone()) {
                 walk.targets.push(proto::Target {
                     to: Some(proto::target::To::External(external.clone())),
+                    tenant_id: walk.tenant_id,
                     address: external,
-                    ..Default::default()
+                    detail: String::new(),
                 });
             }
             return Ok(());
@@ -216,11 +220,11 @@ impl Directory {
         }
         let client = self.db.get().await?;
         let statement =
-            client.prepare_cached("SELECT alias_of, catch_all FROM domain WHERE name = $1").await?;
+            client.prepare_cached("SELECT tenant_id, alias_of, catch_all FROM domain WHERE name = $1").await?;
         let domain = client
             .query_opt(&statement, &[&name])
             .await?
-            .map(|row| Domain { alias_of: row.get(0), catch_all: row.get(1) });
+            .map(|row| Domain { tenant_id: unsigned(row.get(0)), alias_of: row.get(1), catch_all: row.get(2) });
         self.domains.insert(name.to_string(), (Instant::now(), domain.clone()));
         Ok(domain)
     }

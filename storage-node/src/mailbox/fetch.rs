@@ -115,6 +115,11 @@ impl Mailboxes {
                     item.body = Some(gather(self.blobs.read(tenant, hash, 0, content.size).await?).await?);
                 }
             }
+            Some(Body::Zstd(packed)) if request.packed && !request.header => {
+                if wants_body {
+                    item.body_zstd = packed.clone();
+                }
+            }
             _ => {
                 let body = content.inline_body()?.unwrap_or_default();
                 if request.header {

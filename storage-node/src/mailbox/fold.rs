@@ -130,6 +130,6 @@ pub(crate) async fn keep_folding(mailboxes: Weak<Mailboxes>) {
 }
 
 const PAUSE: Duration = Duration::from_secs(1);
-const FOLD_AFTER_WRITES: u32 = 64;
-const FOLD_AFTER: Duration = Duration::from_secs(10);
+const FOLD_AFTER_WRITES: u32 = 500;
+const FOLD_AFTER: Duration = Duration::from_secs(30);
 const FOLD_ROWS: usize = 5_000;

@@ -1,5 +1,7 @@
 //! The folder tree of a mailbox.
 
+use std::collections::HashMap;
+
 use kontor_model::FolderRole;
 use kontor_storage_proto as proto;
 use proto::Rights;
@@ -107,21 +109,32 @@ impl Mailboxes {
         since: u64,
     ) -> Result<Vec<proto::Folder>, Error> {
         let client = self.db.get().await?;
-        // Only what hangs below the visible root; the rest of the tree is the store's own.
         let statement = client
             .prepare_cached(&format!(
-                "WITH RECURSIVE visible AS (
-                     SELECT f.* FROM folder f WHERE f.mailbox_id = $1 AND f.parent_id = $3 AND f.deleted_at IS NULL
-                     UNION ALL SELECT f.* FROM folder f JOIN visible v
-                         ON f.mailbox_id = $1 AND f.parent_id = v.folder_id WHERE f.deleted_at IS NULL)
-                 SELECT {COLUMNS} FROM visible WHERE $2::bigint = 0 OR highest_cn > $2 OR cn > $2 ORDER BY folder_id"
+                "SELECT {COLUMNS} FROM folder WHERE mailbox_id = $1 AND deleted_at IS NULL ORDER BY folder_id"
             ))
             .await?;
-        let root = i64::from(FolderRole::IpmSubtree.code());
-        let rows = client.query(&statement, &[&bigint(mailbox), &bigint(since), &root]).await?;
+        let rows = client.query(&statement, &[&bigint(mailbox)]).await?;
         drop(client);
+        // Only what hangs below the visible root; the rest of the tree is the store's own.
+        let root = i64::from(FolderRole::IpmSubtree.code());
+        let parents: HashMap<i64, i64> = rows.iter().map(|r| (r.get(0), r.get(1))).collect();
+        let is_visible = |row: &&Row| {
+            let mut at: i64 = row.get(1);
+            for _ in 0..=DEEPEST + 1 {
+                if at == root {
+                    return true;
+                }
+                match parents.get(&at) {
+                    Some(above) => at = *above,
+                    None => return false,
+                }
+            }
+            false
+        };
+        let changed = |row: &&Row| since == 0 || unsigned(row.get(7)).max(unsigned(row.get(8))) > since;
         let mut folders = Vec::with_capacity(rows.len());
-        for row in &rows {
+        for row in rows.iter().filter(changed).filter(is_visible) {
             let mut folder = from_row(row);
             folder.rights = self.access.rights(who, mailbox, folder.folder_id).await?;
             if folder.rights & (Rights::Visible as u32 | Rights::Read as u32) != 0 {

@@ -263,6 +263,21 @@ impl Mailboxes {
         Ok(state)
     }
 
+    /// A folder as this replica knows it, without asking the database, when it knows it; and whether that is
+    /// sure. Good for a write, which says what it was computed from and is refused when that is old.
+    async fn folder_as_remembered(
+        &self,
+        mailbox: u64,
+        folder: u64,
+    ) -> Result<(OwnedMutexGuard<FolderState>, bool), Error> {
+        let state = self.states.slot((mailbox, folder)).lock_owned().await;
+        if state.cn != 0 {
+            return Ok((state, false));
+        }
+        drop(state);
+        Ok((self.folder(mailbox, folder).await?, true))
+    }
+
     /// Writes a change that `plan` makes from the folder's state, and answers with the state after it.
     /// `plan` is called again when the folder moved on meanwhile. Nothing is written when it gives none.
     pub(super) async fn change(
@@ -271,9 +286,18 @@ impl Mailboxes {
         folder: u64,
         mut plan: impl FnMut(&FolderState) -> Option<Change>,
     ) -> Result<OwnedMutexGuard<FolderState>, Error> {
-        for _ in 0..OPTIMISTIC_TRIES {
-            let mut state = self.folder(mailbox, folder).await?;
-            let Some(change) = plan(&state) else { return Ok(state) };
+        for attempt in 0..OPTIMISTIC_TRIES {
+            let (mut state, sure) = if attempt == 0 {
+                self.folder_as_remembered(mailbox, folder).await?
+            } else {
+                (self.folder(mailbox, folder).await?, true)
+            };
+            let change = match plan(&state) {
+                Some(change) => change,
+                None if sure => return Ok(state),
+                // Nothing to do for a folder as it was; as it is, there may be.
+                None => continue,
+            };
             let client = self.db.get().await?;
             match log_change(&client, &state, mailbox, folder, &change).await {
                 Ok(cn) => {

@@ -1,5 +1,7 @@
 //! Flags of many messages in one transaction.
 
+use std::sync::Arc;
+
 use kontor_storage_proto as proto;
 use proto::Rights;
 use proto::store_flags_request::Op;
@@ -21,8 +23,11 @@ impl Mailboxes {
         let ranges = Ranges::from_wire(&request.uid_ranges)?;
         let op = request.op();
         let mut flags = request.flags;
+        let mut keywords = None;
         if !request.keywords.is_empty() {
-            flags |= self.keyword_bits(mailbox, &request.keywords, op != Op::Remove).await?;
+            let (bits, known) = self.keyword_slots(mailbox, &request.keywords, op != Op::Remove).await?;
+            flags |= bits;
+            keywords = Some(known);
         }
         // RFC 4314: \Deleted goes with deleting, the others with changing flags.
         let mut mutable = 0;
@@ -43,7 +48,7 @@ impl Mailboxes {
         };
         let held_back = |row: &super::state::Row| request.unchanged_since.is_some_and(|u| row.modseq() > u);
         let mut modified = Vec::new();
-        let state = self
+        let mut state = self
             .change(mailbox, folder, |state| {
                 modified = state.select(&ranges).filter(|r| held_back(r)).map(|r| r.uid).collect();
                 let changed = Ranges::from_uids(
@@ -55,11 +60,24 @@ impl Mailboxes {
                 (!changed.is_empty()).then_some(Change::Flags { add, remove, uids: changed })
             })
             .await?;
+        if let Some(keywords) = keywords.filter(|k| k.len() > state.keywords.len()) {
+            state.keywords = Arc::new(keywords);
+        }
         Ok(answer(&state, &ranges, modified))
     }
 
     /// Flag bits of keywords by name; unknown ones get a slot when `add`.
     pub(super) async fn keyword_bits(&self, mailbox: u64, names: &[String], add: bool) -> Result<u64, Error> {
+        Ok(self.keyword_slots(mailbox, names, add).await?.0)
+    }
+
+    /// The same, with the names of all slots.
+    async fn keyword_slots(
+        &self,
+        mailbox: u64,
+        names: &[String],
+        add: bool,
+    ) -> Result<(u64, Vec<String>), Error> {
         for name in names {
             if name.is_empty() || name.len() > LONGEST_KEYWORD || name.chars().any(|c| c.is_control()) {
                 return Err(Error::Invalid(format!("{name:?} cannot be a keyword")));
@@ -78,7 +96,8 @@ impl Mailboxes {
             let row = client.query_one("SELECT add_keywords($1, $2, $3)", &[&m, &names, &most]).await?;
             keywords = row.get(0);
         }
-        Ok(names.iter().filter_map(|n| slot(&keywords, n)).fold(0, |bits, bit| bits | bit))
+        let bits = names.iter().filter_map(|n| slot(&keywords, n)).fold(0, |bits, bit| bits | bit);
+        Ok((bits, keywords))
     }
 }
 

@@ -138,6 +138,7 @@ async fn lane(db: Db, queue: Arc<Mutex<mpsc::Receiver<Job>>>) {
 }
 
 async fn store_together(db: &Db, jobs: Vec<Job>) {
+    metrics::histogram!("kontor_store_batch_deliveries").record(jobs.len() as f64);
     let messages: Vec<NewMessage> = jobs.iter().flat_map(|j| j.messages.iter().cloned()).collect();
     match store(db, &messages, false, false).await {
         Ok(stored) => {

@@ -181,6 +181,7 @@ impl Desk<'_> {
             body: plan.body,
             max_body: MAX_INLINE,
             object_ids: plan.object_ids,
+            packed: true,
         };
         let account = self.account.clone();
         let mut pages = account.store.fetch(request).await?;
