@@ -159,7 +159,9 @@ fn error_is_io(error: &tokio_postgres::Error) -> bool {
         source = cause.source();
     }
     let text = error.to_string();
-    text.contains("communicating with the server") || text.contains("connecting to server") || text.contains("timeout")
+    text.contains("communicating with the server")
+        || text.contains("connecting to server")
+        || text.contains("timeout")
 }
 
 fn with_source(error: &tokio_postgres::Error) -> String {

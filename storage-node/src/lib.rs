@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Policy, Trust};
 pub use blobs::BlobConfig;
 pub use config::{Config, ListenConfig};
-pub use db::{create_database, SCHEMA_VERSION};
+pub use db::{SCHEMA_VERSION, create_database};
 
 mod stub {
     #![allow(missing_docs, clippy::all, reason = "generated code")]

@@ -55,7 +55,8 @@ where
                 },
                 Err(_) => "defect",
             };
-            metrics::counter!("kontor_store_calls_total", "method" => method, "outcome" => outcome).increment(1);
+            metrics::counter!("kontor_store_calls_total", "method" => method, "outcome" => outcome)
+                .increment(1);
             metrics::histogram!("kontor_store_call_seconds", "method" => method).record(begun.elapsed());
             answer
         }

@@ -115,8 +115,8 @@ type Measured = tower::layer::util::Stack<MeasureLayer, tower::layer::util::Iden
 fn server() -> Server<Measured> {
     Server::builder()
         .layer(MeasureLayer)
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(16 << 20)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(8 << 20)
         .max_concurrent_streams(10_000)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))

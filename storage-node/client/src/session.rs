@@ -173,7 +173,7 @@ impl Session {
     pub async fn fetch(&self, mut request: proto::FetchRequest) -> Result<FetchStream, StoreError> {
         request.packed = true;
         let stream = self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).fetch(r).await }).await?;
-        Ok(FetchStream { stream })
+        Ok(FetchStream { stream, unpacker: None })
     }
 
     /// UIDs of the messages that match.
@@ -297,6 +297,8 @@ impl Session {
 /// Fetched items, in UID order.
 pub struct FetchStream {
     stream: Streaming<proto::FetchChunk>,
+    /// Made once: to make it costs more than to unpack a mail.
+    unpacker: Option<zstd::bulk::Decompressor<'static>>,
 }
 
 impl FetchStream {
@@ -307,8 +309,13 @@ impl FetchStream {
         for item in chunk.items.iter_mut().filter(|i| !i.body_zstd.is_empty()) {
             let packed = std::mem::take(&mut item.body_zstd);
             let size = usize::try_from(item.size).unwrap_or(0).min(store::MAX_MESSAGE);
-            let body = zstd::bulk::decompress(&packed, size)
-                .map_err(|e| StoreError::Internal(format!("a body does not decompress: {e}")))?;
+            let damaged =
+                |e: std::io::Error| StoreError::Internal(format!("a body does not decompress: {e}"));
+            let unpacker = match &mut self.unpacker {
+                Some(unpacker) => unpacker,
+                none => none.insert(zstd::bulk::Decompressor::new().map_err(damaged)?),
+            };
+            let body = unpacker.decompress(&packed, size).map_err(damaged)?;
             item.body = Some(body.into());
         }
         Ok(Some(chunk))

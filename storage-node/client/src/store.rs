@@ -46,8 +46,8 @@ impl StoreClient {
         IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
         let channel = Endpoint::from_static("http://storage-node.local")
-            .initial_stream_window_size(4 << 20)
-            .initial_connection_window_size(16 << 20)
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(8 << 20)
             .connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
                 let dial = dial.clone();
                 async move { dial().await.map(TokioIo::new) }

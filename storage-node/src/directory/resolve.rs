@@ -219,12 +219,14 @@ impl Directory {
             return Ok(domain);
         }
         let client = self.db.get().await?;
-        let statement =
-            client.prepare_cached("SELECT tenant_id, alias_of, catch_all FROM domain WHERE name = $1").await?;
-        let domain = client
-            .query_opt(&statement, &[&name])
-            .await?
-            .map(|row| Domain { tenant_id: unsigned(row.get(0)), alias_of: row.get(1), catch_all: row.get(2) });
+        let statement = client
+            .prepare_cached("SELECT tenant_id, alias_of, catch_all FROM domain WHERE name = $1")
+            .await?;
+        let domain = client.query_opt(&statement, &[&name]).await?.map(|row| Domain {
+            tenant_id: unsigned(row.get(0)),
+            alias_of: row.get(1),
+            catch_all: row.get(2),
+        });
         self.domains.insert(name.to_string(), (Instant::now(), domain.clone()));
         Ok(domain)
     }

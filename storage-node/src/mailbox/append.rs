@@ -11,7 +11,7 @@ use proto::deliver_result::Status;
 use uuid::Uuid;
 
 use super::Mailboxes;
-use super::content::{Body, CODEC_BLOB, CODEC_PLAIN, CODEC_ZSTD, Content};
+use super::content::{Body, CODEC_BLOB, CODEC_PLAIN, CODEC_ZSTD, Content, pack};
 use super::store_messages::{NewContent, NewMessage, Stored};
 use crate::error::{Error, bigint, unix_now, unsigned};
 use crate::token::Principal;
@@ -222,15 +222,6 @@ impl Mailboxes {
             .await?;
         Ok(row.is_some_and(|r| unsigned(r.get(0)) == size))
     }
-}
-
-/// Compressed, where that pays.
-pub(crate) fn pack(raw: &Bytes) -> Option<Bytes> {
-    if raw.len() < 256 {
-        return None;
-    }
-    let packed = zstd::bulk::compress(raw, 1).ok()?;
-    (packed.len() < raw.len() / 10 * 9).then(|| Bytes::from(packed))
 }
 
 /// The conversation: by the first message of it that is known from the header fields.

@@ -1,5 +1,6 @@
 //! What messages say: immutable, so that a copy in memory is never wrong.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -72,9 +73,48 @@ impl Content {
     }
 }
 
+thread_local! {
+    static PACKERS: RefCell<Packers> = const { RefCell::new(Packers { packer: None, unpacker: None }) };
+}
+
+/// Contexts of zstd: to make one costs more than to pack a mail.
+struct Packers {
+    packer: Option<zstd::bulk::Compressor<'static>>,
+    unpacker: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl Packers {
+    fn pack(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        match &mut self.packer {
+            Some(packer) => packer.compress(bytes),
+            none => none.insert(zstd::bulk::Compressor::new(LEVEL)?).compress(bytes),
+        }
+    }
+
+    fn unpack(&mut self, bytes: &[u8], capacity: usize) -> std::io::Result<Vec<u8>> {
+        match &mut self.unpacker {
+            Some(unpacker) => unpacker.decompress(bytes, capacity),
+            none => none.insert(zstd::bulk::Decompressor::new()?).decompress(bytes, capacity),
+        }
+    }
+}
+
+/// Fast: a mail is packed while somebody waits for its 250.
+const LEVEL: i32 = 1;
+
+/// Compressed, where that pays.
+pub(crate) fn pack(raw: &Bytes) -> Option<Bytes> {
+    if raw.len() < 256 {
+        return None;
+    }
+    let packed = PACKERS.with_borrow_mut(|packers| packers.pack(raw)).ok()?;
+    (packed.len() < raw.len() / 10 * 9).then(|| Bytes::from(packed))
+}
+
 pub(crate) fn unzstd(bytes: &[u8], size: u64) -> Result<Bytes, Error> {
     let capacity = usize::try_from(size).unwrap_or(0).min(64 << 20);
-    zstd::bulk::decompress(bytes, capacity)
+    PACKERS
+        .with_borrow_mut(|packers| packers.unpack(bytes, capacity))
         .map(Bytes::from)
         .map_err(|e| Error::Internal(format!("a stored body does not decompress: {e}")))
 }

@@ -25,8 +25,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::events::Events;
 
-pub(crate) use append::pack;
-pub(crate) use content::unzstd as unpack;
+pub(crate) use content::{pack, unzstd as unpack};
 pub(crate) use fold::keep_folding;
 pub(crate) use ranges::Ranges;
 pub(crate) use state::FolderState;
