@@ -81,11 +81,13 @@ impl Blobs {
                         object_store::ClientOptions::new()
                             .with_allow_http(true)
                             .with_connect_timeout(Duration::from_secs(5))
-                            .with_timeout(Duration::from_secs(120)),
+                            // A whole answer may take as long as its reader is slow; silence may not.
+                            .with_timeout_disabled()
+                            .with_read_timeout(SILENCE),
                     )
                     .with_retry(object_store::RetryConfig {
-                        max_retries: 3,
-                        retry_timeout: Duration::from_secs(20),
+                        max_retries: 2,
+                        retry_timeout: SILENCE,
                         ..Default::default()
                     });
                 if !endpoint.is_empty() {
@@ -143,24 +145,10 @@ impl Blobs {
                     .map_err(|e| unavailable(&e))?;
             }
             Backend::S3 { store, prefix } => {
-                let key = s3_key(prefix, tenant, &hash);
-                match store.head(&key).await {
-                    Ok(meta) if meta.size == bytes.len() as u64 => return Ok(hash),
-                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                    Err(error) => return Err(unavailable(&error)),
-                }
-                if bytes.len() <= MULTIPART_FROM {
-                    store.put(&key, bytes.into()).await.map_err(|e| unavailable(&e))?;
-                } else {
-                    let upload = store.put_multipart(&key).await.map_err(|e| unavailable(&e))?;
-                    let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
-                    let mut rest = bytes;
-                    while !rest.is_empty() {
-                        upload.wait_for_capacity(4).await.map_err(|e| unavailable(&e))?;
-                        upload.put(rest.split_to(rest.len().min(PART)));
-                    }
-                    upload.finish().await.map_err(|e| unavailable(&e))?;
-                }
+                let put = put_object(store, s3_key(prefix, tenant, &hash), bytes);
+                tokio::time::timeout(PUT, put)
+                    .await
+                    .map_err(|_| Error::Unavailable("the blob store did not answer in time".into()))??;
             }
         }
         Ok(hash)
@@ -233,6 +221,27 @@ impl Blobs {
     }
 }
 
+async fn put_object(store: &Arc<dyn ObjectStore>, key: Key, bytes: Bytes) -> Result<(), Error> {
+    match store.head(&key).await {
+        Ok(meta) if meta.size == bytes.len() as u64 => return Ok(()),
+        Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+        Err(error) => return Err(unavailable(&error)),
+    }
+    if bytes.len() <= MULTIPART_FROM {
+        store.put(&key, bytes.into()).await.map_err(|e| unavailable(&e))?;
+        return Ok(());
+    }
+    let upload = store.put_multipart(&key).await.map_err(|e| unavailable(&e))?;
+    let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        upload.wait_for_capacity(4).await.map_err(|e| unavailable(&e))?;
+        upload.put(rest.split_to(rest.len().min(PART)));
+    }
+    upload.finish().await.map_err(|e| unavailable(&e))?;
+    Ok(())
+}
+
 fn put_file(root: &Path, tenant: u64, hash: &[u8], bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let path = file_path(root, tenant, hash);
@@ -298,6 +307,10 @@ fn missing(error: &std::io::Error, hash: &[u8]) -> Error {
     }
 }
 
+/// How long S3 may say nothing.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long all of a put may take.
+const PUT: Duration = Duration::from_secs(45);
 const PIECE: usize = 256 << 10;
 const PART: usize = 8 << 20;
 const MULTIPART_FROM: usize = 16 << 20;

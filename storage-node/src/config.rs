@@ -93,7 +93,7 @@ fn default_connections() -> usize {
     16
 }
 fn default_lanes() -> usize {
-    3
+    4
 }
 fn default_inline() -> usize {
     64 << 10

@@ -41,8 +41,11 @@ pub fn init(config: &LogConfig) -> Result<(), InvalidFilter> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).log_internal_errors(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(true)
+        .log_internal_errors(false);
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(false).try_init()
     } else {

@@ -193,7 +193,7 @@ impl StoreClient {
 
     /// Stores bytes in a tenant's blob store; durable when it answers.
     pub async fn put_body(&self, tenant_id: u64, bytes: Bytes) -> Result<proto::BlobRef, StoreError> {
-        self.call(AGAIN, LONG, |channel| {
+        self.call(AGAIN, PUT, |channel| {
             let bytes = bytes.clone();
             async move {
                 let mut rest = bytes;
@@ -206,7 +206,7 @@ impl StoreClient {
                     let data = rest.split_to(rest.len().min(PIECE));
                     Some(proto::PutPiece { tenant_id, data })
                 });
-                let request = timed(tokio_stream::iter(pieces), LONG);
+                let request = timed(tokio_stream::iter(pieces), PUT);
                 bodies(channel).put(request).await
             }
         })
@@ -416,6 +416,8 @@ pub(crate) const ONCE: u32 = 1;
 pub(crate) const READY: Duration = Duration::from_secs(3);
 pub(crate) const SHORT: Duration = Duration::from_secs(15);
 pub(crate) const DELIVER: Duration = Duration::from_secs(30);
+/// A body, from a gateway to the blob store.
+const PUT: Duration = Duration::from_secs(60);
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Largest gRPC message, octets.
