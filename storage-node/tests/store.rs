@@ -615,7 +615,8 @@ async fn many_writers_lose_nothing(house: &House) {
             for i in 0..25u32 {
                 let raw = mail(&format!("w{writer}-{i}"), "text");
                 let message = PreparedMessage::from_rfc5322(raw.into_bytes().into());
-                let result = gateway.deliver(&message, &[target.clone()], 0, None).await.expect("deliver");
+                let result =
+                    gateway.deliver(&message, std::slice::from_ref(&target), 0, None).await.expect("deliver");
                 assert_eq!(result[0].status(), Status::Delivered);
                 let op = if i % 2 == 0 { Op::Add } else { Op::Remove };
                 let mut request = flags(&session, &[], op, 1 << writer.min(4));
