@@ -242,6 +242,7 @@ impl State {
                 body: (request.body && m.raw.len() as u64 <= request.max_body).then(|| m.raw.clone()),
                 content_id: Bytes::copy_from_slice(&m.uid.to_be_bytes()),
                 thread_id: Bytes::new(),
+                body_zstd: Bytes::new(),
             }
         };
         let items: Vec<proto::FetchItem> = items.map(item).collect();
