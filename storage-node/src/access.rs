@@ -97,7 +97,15 @@ impl Access {
     }
 
     pub async fn open(&self, token: &str) -> Result<Principal, Error> {
-        let principal = self.keys.open(token)?;
+        self.in_good_standing(self.keys.open(token)?).await
+    }
+
+    /// For renewal, also a token that ended.
+    pub async fn open_for_renewal(&self, token: &str) -> Result<Principal, Error> {
+        self.in_good_standing(self.keys.open_for_renewal(token)?).await
+    }
+
+    async fn in_good_standing(&self, principal: Principal) -> Result<Principal, Error> {
         let standing = self.standing(principal.account_id).await?;
         if !standing.good || standing.epoch != principal.epoch {
             return Err(Error::Unauthenticated);

@@ -57,6 +57,15 @@ impl TokenKey {
     }
 
     pub fn open(&self, token: &str) -> Result<Principal, Error> {
+        self.open_at(token, unix_now())
+    }
+
+    /// For renewal: a session that was idle for long has a token that ended a while ago.
+    pub fn open_for_renewal(&self, token: &str) -> Result<Principal, Error> {
+        self.open_at(token, unix_now() - RENEWABLE)
+    }
+
+    fn open_at(&self, token: &str, now: i64) -> Result<Principal, Error> {
         let mut buffer = [0u8; LENGTH + MAC + 8];
         let length = URL_SAFE_NO_PAD.decode_slice(token, &mut buffer).map_err(|_| Error::Unauthenticated)?;
         let (sealed, mac) = buffer
@@ -82,13 +91,15 @@ impl TokenKey {
             tenant_admin: bits & 1 != 0,
             impersonated: bits & 2 != 0,
         };
-        if principal.expires_at <= unix_now() {
+        if principal.expires_at <= now {
             return Err(Error::Unauthenticated);
         }
         Ok(principal)
     }
 }
 
+/// How long after its end a token can be renewed, seconds: longer than a client idles without a word.
+const RENEWABLE: i64 = 86_400;
 const VERSION: u8 = 1;
 const LENGTH: usize = 2 + 5 * 8;
 const MAC: usize = 16;
@@ -137,5 +148,8 @@ mod tests {
         let key = TokenKey([1; 32]);
         let old = Principal { expires_at: unix_now() - 1, ..principal() };
         assert!(key.open(&key.seal(&old)).is_err());
+        assert!(key.open_for_renewal(&key.seal(&old)).is_ok(), "a client that idled goes on");
+        let forgotten = Principal { expires_at: unix_now() - RENEWABLE - 1, ..principal() };
+        assert!(key.open_for_renewal(&key.seal(&forgotten)).is_err());
     }
 }
