@@ -78,6 +78,8 @@ async fn the_store_says_what_it_must() {
     texts_are_found_as_substrings(&house).await;
     folders_have_names_and_places(&house).await;
     a_stranger_reaches_nothing(&house).await;
+    what_is_for_administrators_is_for_nobody_else(&house).await;
+    a_stranger_hears_nothing(&house).await;
     sharing_opens_what_was_shared_and_no_more(&house).await;
     a_full_mailbox_refuses(&house).await;
     a_retry_is_stored_once(&house).await;
@@ -537,6 +539,74 @@ async fn a_stranger_reaches_nothing(house: &House) {
     let mut mailboxes = house.gateway.mailbox().expect("mailbox");
     let outcome = mailboxes.open(proto::OpenRequest::default()).await;
     assert!(matches!(outcome.map_err(StoreError::from), Err(StoreError::Unauthenticated)));
+}
+
+/// A gateway is trusted with people's sessions, recipients, delivery and the queue; with no more than that.
+async fn what_is_for_administrators_is_for_nobody_else(house: &House) {
+    let anna = house.login("anna@one.example").await;
+    let denied = |outcome: Result<(), tonic::Status>, call: &str| {
+        let outcome = outcome.map_err(StoreError::from);
+        assert!(matches!(outcome, Err(StoreError::Denied(_))), "{call}: {outcome:?}");
+    };
+    let mut directory = house.gateway.directory().expect("directory");
+    let mut queue = house.gateway.queue().expect("queue");
+    let mut care = house.gateway.care().expect("care");
+    let address = || "anna@one.example".to_string();
+    denied(directory.apply(proto::ApplyRequest::default()).await.map(drop), "apply");
+    denied(directory.list(proto::ListRequest::default()).await.map(drop), "list");
+    denied(
+        directory.impersonate(proto::ImpersonateRequest { address: address() }).await.map(drop),
+        "impersonate",
+    );
+    denied(queue.list(proto::ListQueueRequest::default()).await.map(drop), "queue list");
+    denied(queue.act(proto::ActOnQueueRequest::default()).await.map(drop), "queue act");
+    denied(care.check(proto::CheckRequest::default()).await.map(drop), "check");
+    denied(care.sweep(proto::SweepRequest { now: true }).await.map(drop), "sweep");
+    // Without a session, app passwords are for administrators; with one, each has their own.
+    let create =
+        proto::CreateAppPasswordRequest { address: address(), label: "x".into(), ..Default::default() };
+    denied(directory.create_app_password(create.clone()).await.map(drop), "create_app_password");
+    let list = proto::ListAppPasswordsRequest { address: address() };
+    denied(directory.list_app_passwords(list.clone()).await.map(drop), "list_app_passwords");
+    let own = directory.list_app_passwords(anna.authorize(list).await.expect("token")).await.expect("own");
+    let id = own.into_inner().app_passwords[0].id;
+    let delete = proto::DeleteAppPasswordRequest { address: address(), id };
+    denied(directory.delete_app_password(delete.clone()).await.map(drop), "delete_app_password");
+    for name in ["bert@one.example", "carl@two.example"] {
+        let stranger = house.login(name).await;
+        let nothing = |outcome: Result<(), tonic::Status>, call: &str| {
+            let outcome = outcome.map_err(StoreError::from);
+            assert!(matches!(outcome, Err(StoreError::NotFound(_))), "{name} {call}: {outcome:?}");
+        };
+        let request = stranger.authorize(create.clone()).await.expect("token");
+        nothing(directory.create_app_password(request).await.map(drop), "create_app_password");
+        let request = stranger.authorize(delete.clone()).await.expect("token");
+        nothing(directory.delete_app_password(request).await.map(drop), "delete_app_password");
+        // By its number in one's own name: it is not there either.
+        let request = proto::DeleteAppPasswordRequest { address: String::new(), id };
+        let request = stranger.authorize(request).await.expect("token");
+        nothing(directory.delete_app_password(request).await.map(drop), "delete_app_password by number");
+        assert!(!stranger.may_send_as("anna@one.example").await.expect("may"));
+    }
+    let mut request = tonic::Request::new(proto::OpenRequest::default());
+    request.metadata_mut().insert("authorization", "Bearer AAAA".parse().expect("ascii"));
+    let outcome = house.gateway.mailbox().expect("mailbox").open(request).await;
+    assert!(matches!(outcome.map_err(StoreError::from), Err(StoreError::Unauthenticated)));
+}
+
+async fn a_stranger_hears_nothing(house: &House) {
+    let (anna, carl) = (house.login("anna@one.example").await, house.login("carl@two.example").await);
+    let mailbox = anna.info().mailbox_id;
+    // A gateway of its own, so that no other session's interest answers.
+    let gateway = house.gateway_of_its_own();
+    let mut hints = gateway.watch(&carl, mailbox, 0);
+    let mut own = gateway.watch(&carl, carl.info().mailbox_id, 0);
+    tokio::time::timeout(Duration::from_secs(20), own.changed()).await.expect("registered");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    hints.take();
+    house.deliver("anna@one.example", &mail("secret", "secret")).await;
+    let heard = tokio::time::timeout(Duration::from_secs(1), hints.changed()).await;
+    assert!(heard.is_err(), "another tenant's news");
 }
 
 async fn sharing_opens_what_was_shared_and_no_more(house: &House) {

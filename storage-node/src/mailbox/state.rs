@@ -165,9 +165,11 @@ impl FolderState {
         let log_parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&m, &f, &from, &to];
         // Both in one round trip. The rows may be newer than `highest_cn`; the log is cut at it, and
         // replaying it later over a newer row changes nothing.
-        let (new, log) =
-            futures::future::join(client.query_one(&rows, &row_parameters), client.query(&log, &log_parameters))
-                .await;
+        let (new, log) = futures::future::join(
+            client.query_one(&rows, &row_parameters),
+            client.query(&log, &log_parameters),
+        )
+        .await;
         let (new, log) = (new?, log?);
         if cold {
             self.folded_cn = folded_cn;

@@ -110,7 +110,7 @@ fn programs() -> PathBuf {
 
 /// A node with two tenants: anna and bert of `one.example`, carl of `two.example`.
 pub struct House {
-    _node: StorageNode,
+    node: StorageNode,
     pub gateway: StoreClient,
     pub admin: StoreClient,
     pub postgres: Postgres,
@@ -127,7 +127,7 @@ impl House {
         let node = StorageNode::start(config).await.expect("the node starts");
         let gateway = node.client(Trust::Gateway);
         let admin = node.client(Trust::Admin);
-        let house = House { _node: node, gateway, admin, postgres };
+        let house = House { node, gateway, admin, postgres };
         house
             .put(vec![
                 Object::Tenant(proto::Tenant { name: "one".into(), ..Default::default() }),
@@ -148,6 +148,10 @@ impl House {
             ])
             .await;
         house
+    }
+
+    pub fn gateway_of_its_own(&self) -> StoreClient {
+        self.node.client(Trust::Gateway)
     }
 
     pub async fn put(&self, objects: Vec<Object>) -> Vec<proto::ApplyResult> {
