@@ -3,7 +3,7 @@
 # short time. Installs what it needs first (see setup.sh).
 #
 #   e2e/test.sh              all of it
-#   e2e/test.sh e2e [ARGS]   only the whole-system tests; ARGS go to `cargo test`
+#   e2e/test.sh e2e [ARGS]   only the whole-system tests; ARGS (`--test cluster`) choose among them
 #
 # KONTOR_E2E_MESSAGES   messages in the round-trip test (10000)
 # KONTOR_FUZZ_SECONDS   seconds for each fuzz target (20)
@@ -39,7 +39,13 @@ step "whole-system tests"
 # Nothing from here on leaves the machine: no proxy, and no other idea of certificates than the tests'.
 export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
 unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE
-cargo test -p kontor-e2e --locked "$@" -- --test-threads=2 --nocapture
+# Chosen out of the whole workspace and not by `-p`, so that nothing is compiled again with other features.
+tests=()
+for file in e2e/tests/*.rs; do
+  tests+=(--test "$(basename "$file" .rs)")
+done
+[ $# -eq 0 ] || tests=()
+cargo test --workspace --locked --lib "${tests[@]}" "$@" -- --test-threads=2 --nocapture
 
 if [ "$only" = all ]; then
   step "benchmark, a quick run that only shows that it works"

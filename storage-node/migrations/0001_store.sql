@@ -209,7 +209,9 @@ CREATE TABLE content (
     -- Property bag of what has no column.
     properties      bytea,
     PRIMARY KEY (mailbox_id, content_id)
-);
+-- Two rows to a page: the body of an ordinary mail, compressed, stays in its row, and is read and written without a
+-- second look-up. The search text, which is larger, goes aside.
+) WITH (toast_tuple_target = 4060);
 -- Bodies are compressed before they come here.
 ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE content ALTER COLUMN view SET STORAGE EXTERNAL;

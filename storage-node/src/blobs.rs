@@ -311,7 +311,7 @@ fn missing(error: &std::io::Error, hash: &[u8]) -> Error {
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long all of a put may take.
 const PUT: Duration = Duration::from_secs(45);
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 64 << 10;
 const PART: usize = 8 << 20;
 const MULTIPART_FROM: usize = 16 << 20;
 const HASH_IN_PLACE: usize = 1 << 20;

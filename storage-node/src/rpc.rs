@@ -492,6 +492,6 @@ impl Care for Rpc {
     }
 }
 
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 64 << 10;
 /// Hints that may wait for one gateway.
 const EVENTS_AHEAD: usize = 4096;

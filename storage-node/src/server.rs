@@ -168,4 +168,4 @@ impl tokio::io::AsyncWrite for Memory {
 /// Largest gRPC message, octets.
 const MAX_MESSAGE: usize = 64 << 20;
 /// Octets that fit into an in-memory connection.
-const PIPE: usize = 1 << 20;
+const PIPE: usize = 256 << 10;
