@@ -112,7 +112,7 @@ impl Mailboxes {
         )
         .await?;
         if from != to {
-            self.copy_blobs(&transaction, from, to, &rows).await?;
+            require_one_tenant(&transaction, from, to).await?;
         }
         transaction.commit().await?;
         if let Some(cn) = gone_cn {
@@ -126,25 +126,6 @@ impl Mailboxes {
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         response.to_uids = (placed.first_uid..placed.first_uid.saturating_add(count)).collect();
         Ok(response)
-    }
-
-    /// Blobs are kept by tenant; between mailboxes of one tenant nothing has to be copied, and there is no
-    /// copying between tenants.
-    async fn copy_blobs(
-        &self,
-        client: &impl GenericClient,
-        from: u64,
-        to: u64,
-        rows: &[Row],
-    ) -> Result<(), Error> {
-        debug_assert!(!rows.is_empty());
-        let row = client
-            .query_one(
-                "SELECT count(DISTINCT tenant_id) FROM mailbox WHERE mailbox_id IN ($1, $2)",
-                &[&bigint(from), &bigint(to)],
-            )
-            .await?;
-        if row.get::<_, i64>(0) == 1 { Ok(()) } else { Err(Error::NotFound("folder".into())) }
     }
 
     async fn keyword_translation(&self, from: u64, to: u64) -> Result<impl Fn(u64) -> u64 + use<>, Error> {
@@ -169,6 +150,17 @@ impl Mailboxes {
             map.iter().filter(|(bit, _)| flags & bit != 0).fold(flags & fixed, |all, (_, there)| all | there)
         })
     }
+}
+
+/// Blobs are kept by tenant: within one there is nothing to copy, and between two there is no copying.
+async fn require_one_tenant(client: &impl GenericClient, from: u64, to: u64) -> Result<(), Error> {
+    let row = client
+        .query_one(
+            "SELECT count(DISTINCT tenant_id) FROM mailbox WHERE mailbox_id IN ($1, $2)",
+            &[&bigint(from), &bigint(to)],
+        )
+        .await?;
+    if row.get::<_, i64>(0) == 1 { Ok(()) } else { Err(Error::NotFound("folder".into())) }
 }
 
 /// Places contents into a folder as new messages, in the order given.
