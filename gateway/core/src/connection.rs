@@ -3,13 +3,12 @@
 use crate::listener::Slot;
 use crate::rate::Throttle;
 use crate::reader::Reader;
-use crate::tls::TlsServer;
+use crate::tls::{HandshakeError, TlsServer};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -221,10 +220,7 @@ pub enum UpgradeError {
     /// come here.
     #[error("STARTTLS is not available")]
     Unavailable,
-    /// The client did not finish in time.
-    #[error("no TLS handshake within {0:?}")]
-    Deadline(Duration),
-    /// The handshake failed.
-    #[error("TLS handshake: {0}")]
-    Handshake(#[from] io::Error),
+    /// The client did not finish in time, or the handshake failed.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
 }

@@ -47,17 +47,15 @@
 //! implicit TLS).
 
 pub mod budget;
-pub mod config;
 pub mod connection;
-pub mod drain;
 pub mod listener;
-pub mod logging;
-pub mod monitor;
 pub mod proxy;
 pub mod rate;
 pub mod reader;
 pub mod sasl;
-pub mod tls;
+
+/// What every process of Kontor has, gateway or not.
+pub use kontor_process::{config, drain, logging, monitor, tls};
 
 pub use budget::{Budget, BudgetConfig, BudgetError, Permit};
 pub use connection::{Connection, TlsInfo, UpgradeError};

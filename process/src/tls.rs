@@ -1,7 +1,6 @@
 //! TLS for servers and for our own clients: rustls with ring, TLS 1.2 and 1.3, files that are read again when they
 //! change.
 
-use crate::connection::UpgradeError;
 use crate::drain::Drain;
 use parking_lot::RwLock;
 use rustls::crypto::CryptoProvider;
@@ -167,8 +166,8 @@ impl TlsServer {
     /// The handshake, within the configured deadline.
     ///
     /// # Errors
-    /// [`UpgradeError::Deadline`] and [`UpgradeError::Handshake`].
-    pub async fn accept<S>(&self, stream: S) -> Result<TlsStream<S>, UpgradeError>
+    /// [`HandshakeError`].
+    pub async fn accept<S>(&self, stream: S) -> Result<TlsStream<S>, HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -176,8 +175,8 @@ impl TlsServer {
         let handshake = Box::pin(TlsAcceptor::from(self.server_config()).accept(stream));
         let result = match tokio::time::timeout(deadline, handshake).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(UpgradeError::Handshake(error)),
-            Err(_) => Err(UpgradeError::Deadline(deadline)),
+            Ok(Err(error)) => Err(HandshakeError::Failed(error)),
+            Err(_) => Err(HandshakeError::Deadline(deadline)),
         };
         let outcome = if result.is_ok() { "ok" } else { "error" };
         metrics::counter!("kontor_tls_handshakes_total", "result" => outcome).increment(1);
@@ -189,6 +188,17 @@ impl std::fmt::Debug for TlsServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsServer").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// Why there was no TLS.
+#[derive(Debug, Error)]
+pub enum HandshakeError {
+    /// The client did not finish in time.
+    #[error("no TLS handshake within {0:?}")]
+    Deadline(Duration),
+    /// The handshake failed.
+    #[error("TLS handshake: {0}")]
+    Failed(#[from] io::Error),
 }
 
 /// Makes ring the process's cryptography, for libraries that ask for the default one. A program calls this first;

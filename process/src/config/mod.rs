@@ -7,12 +7,12 @@
 //! ```
 //! #[derive(serde::Deserialize, Debug)]
 //! #[serde(default, deny_unknown_fields)]
-//! struct Config { hostname: String, #[serde(deserialize_with = "kontor_gateway_core::config::size")] largest: u64 }
+//! struct Config { hostname: String, #[serde(deserialize_with = "kontor_process::config::size")] largest: u64 }
 //! impl Default for Config { fn default() -> Self { Self { hostname: "localhost".into(), largest: 50 << 20 } } }
 //!
-//! let config: Config = kontor_gateway_core::config::parse("largest = '10 MiB'", []).unwrap();
+//! let config: Config = kontor_process::config::parse("largest = '10 MiB'", []).unwrap();
 //! assert_eq!(config.largest, 10 << 20);
-//! let error = kontor_gateway_core::config::parse::<Config>("hostnme = 'x'", []).unwrap_err();
+//! let error = kontor_process::config::parse::<Config>("hostnme = 'x'", []).unwrap_err();
 //! assert_eq!(error.to_string(), "unknown key `hostnme`, did you mean `hostname`?");
 //! ```
 

@@ -1,0 +1,1 @@
+//! Custom resource types of `kontor.dev/v1alpha1`.

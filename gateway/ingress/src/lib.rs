@@ -1,0 +1,1 @@
+//! HTTP and TCP routing to the protocol gateways.
