@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
+use object_store::signer::Signer;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use serde::Deserialize;
 
+use crate::config::secret;
 use crate::db::Db;
 use crate::error::{Error, bigint, unix_now};
 
@@ -32,7 +35,7 @@ pub enum BlobConfig {
         /// URL of the service; empty = AWS.
         #[serde(default)]
         endpoint: String,
-        /// Bucket; it must exist.
+        /// Bucket. It must exist; `kontor-storage-node migrate` makes it where it may.
         bucket: String,
         /// Region.
         #[serde(default = "default_region")]
@@ -43,10 +46,40 @@ pub enum BlobConfig {
         /// Empty = from the environment.
         #[serde(default)]
         secret_key: String,
+        /// A file with the access key, a mounted Secret say, instead of `access_key`.
+        #[serde(default)]
+        access_key_file: Option<PathBuf>,
+        /// A file with the secret key, instead of `secret_key`.
+        #[serde(default)]
+        secret_key_file: Option<PathBuf>,
+        /// The CA of the service's certificate (PEM); the system's own CAs when it is not set.
+        #[serde(default)]
+        ca: Option<PathBuf>,
         /// Put before each key.
         #[serde(default)]
         prefix: String,
     },
+}
+
+/// A key that is set here, or in a file, or neither.
+fn key(name: &str, value: &str, file: Option<&Path>) -> anyhow::Result<String> {
+    match file {
+        None => Ok(value.to_owned()),
+        Some(file) if value.is_empty() => secret(file),
+        Some(_) => anyhow::bail!("set blobs.{name} or blobs.{name}_file, not both"),
+    }
+}
+
+/// Whether an answer 404 means the bucket and not the object.
+fn no_such_bucket(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("NoSuchBucket") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn default_region() -> String {
@@ -60,7 +93,7 @@ pub(crate) struct Blobs {
 
 enum Backend {
     Folder(PathBuf),
-    S3 { store: Arc<dyn ObjectStore>, prefix: String },
+    S3 { store: Arc<AmazonS3>, prefix: String },
 }
 
 /// BLAKE3 of a blob.
@@ -73,18 +106,35 @@ impl Blobs {
                 tokio::fs::create_dir_all(path.join("tmp")).await?;
                 Backend::Folder(path.clone())
             }
-            BlobConfig::S3 { endpoint, bucket, region, access_key, secret_key, prefix } => {
+            BlobConfig::S3 {
+                endpoint,
+                bucket,
+                region,
+                access_key,
+                secret_key,
+                access_key_file,
+                secret_key_file,
+                ca,
+                prefix,
+            } => {
+                let access_key = &key("access_key", access_key, access_key_file.as_deref())?;
+                let secret_key = &key("secret_key", secret_key, secret_key_file.as_deref())?;
+                let mut client = object_store::ClientOptions::new()
+                    .with_allow_http(true)
+                    .with_connect_timeout(Duration::from_secs(5))
+                    // A whole answer may take as long as its reader is slow; silence may not.
+                    .with_timeout_disabled()
+                    .with_read_timeout(SILENCE);
+                if let Some(ca) = ca {
+                    let pem = std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?;
+                    for certificate in object_store::Certificate::from_pem_bundle(&pem)? {
+                        client = client.with_root_certificate(certificate);
+                    }
+                }
                 let mut builder = AmazonS3Builder::from_env()
                     .with_bucket_name(bucket)
                     .with_region(region)
-                    .with_client_options(
-                        object_store::ClientOptions::new()
-                            .with_allow_http(true)
-                            .with_connect_timeout(Duration::from_secs(5))
-                            // A whole answer may take as long as its reader is slow; silence may not.
-                            .with_timeout_disabled()
-                            .with_read_timeout(SILENCE),
-                    )
+                    .with_client_options(client)
                     .with_retry(object_store::RetryConfig {
                         max_retries: 2,
                         retry_timeout: SILENCE,
@@ -109,11 +159,39 @@ impl Blobs {
                 tokio::fs::metadata(root.join("tmp")).await.map_err(|e| unavailable(&e))?;
                 Ok(())
             }
-            Backend::S3 { store, prefix } => match store.head(&Key::from(format!("{prefix}ready"))).await {
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            // Not HEAD, whose answer has no body and so cannot tell a missing bucket from a missing object.
+            Backend::S3 { store, prefix } => match store.get(&Key::from(format!("{prefix}ready"))).await {
+                Ok(_) => Ok(()),
+                Err(object_store::Error::NotFound { source, .. }) if !no_such_bucket(&*source) => Ok(()),
+                Err(object_store::Error::NotFound { .. }) => {
+                    Err(Error::Unavailable("the bucket does not exist".to_owned()))
+                }
                 Err(error) => Err(unavailable(&error)),
             },
         }
+    }
+
+    /// Makes the bucket where there is none. A folder is there already.
+    ///
+    /// # Errors
+    /// When the service does not answer, or does not let us.
+    pub async fn make_bucket(&self) -> anyhow::Result<()> {
+        let Backend::S3 { store, .. } = &self.backend else { return Ok(()) };
+        match store.get(&Key::from("ready")).await {
+            Err(object_store::Error::NotFound { source, .. }) if no_such_bucket(&*source) => {}
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error).context("cannot reach the object store"),
+        }
+        let url = store.signed_url(http::Method::PUT, &Key::default(), Duration::from_secs(60)).await?;
+        let answer = reqwest::Client::builder().timeout(SILENCE).build()?.put(url).send().await;
+        let answer = answer.context("cannot reach the object store")?;
+        // Another process may have made it meanwhile.
+        if answer.status().is_success() || answer.status() == http::StatusCode::CONFLICT {
+            tracing::info!("made the bucket");
+            return Ok(());
+        }
+        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        anyhow::bail!("the object store refuses to make the bucket ({status}); make it yourself: {text}")
     }
 
     /// Stores bytes; durable when it returns. Writing what is there already is cheap.
@@ -221,7 +299,7 @@ impl Blobs {
     }
 }
 
-async fn put_object(store: &Arc<dyn ObjectStore>, key: Key, bytes: Bytes) -> Result<(), Error> {
+async fn put_object(store: &AmazonS3, key: Key, bytes: Bytes) -> Result<(), Error> {
     match store.head(&key).await {
         Ok(meta) if meta.size == bytes.len() as u64 => return Ok(()),
         Ok(_) | Err(object_store::Error::NotFound { .. }) => {}

@@ -1,7 +1,11 @@
 //! What a storage node is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+use kontor_process::TlsConfig;
+use kontor_process::logging::LogConfig;
+use kontor_process::tls::CertificateFiles;
 use serde::Deserialize;
 
 use crate::blobs::BlobConfig;
@@ -13,6 +17,13 @@ pub struct Config {
     /// PostgreSQL, as a URL or a libpq connection string. May be set by `KONTOR_DATABASE_URL`.
     #[serde(default)]
     pub database_url: String,
+    /// A file that holds the same, a mounted Secret say, instead of `database_url`.
+    #[serde(default)]
+    pub database_url_file: Option<PathBuf>,
+    /// The CA of PostgreSQL's certificate (PEM); the system's own CAs when it is not set. It counts when the URL says
+    /// `sslmode=require`, or `prefer` (the default) and the server offers TLS.
+    #[serde(default)]
+    pub database_ca: Option<PathBuf>,
     /// Connections to PostgreSQL.
     #[serde(default = "default_connections")]
     pub database_connections: usize,
@@ -48,9 +59,12 @@ pub struct Config {
     /// Where gateways connect.
     #[serde(default)]
     pub listen: Option<ListenConfig>,
-    /// `host:port` of metrics and health, or empty.
+    /// Address of `/metrics`, `/healthz` and `/readyz`.
     #[serde(default)]
-    pub metrics: String,
+    pub monitor: Option<std::net::SocketAddr>,
+    /// Logs.
+    #[serde(default)]
+    pub log: LogConfig,
 }
 
 /// A gRPC listener with mTLS.
@@ -67,11 +81,42 @@ pub struct ListenConfig {
     pub client_ca: PathBuf,
 }
 
+impl ListenConfig {
+    /// The files, which are read again when they change.
+    pub(crate) fn tls(&self) -> TlsConfig {
+        let certificate = CertificateFiles { certificate: self.certificate.clone(), key: self.key.clone() };
+        TlsConfig {
+            certificates: vec![certificate],
+            client_ca: Some(self.client_ca.clone()),
+            ..TlsConfig::default()
+        }
+    }
+}
+
 impl Config {
+    /// Where the database is, from wherever it is told.
+    ///
+    /// # Errors
+    /// When it is told nowhere, or the file cannot be read.
+    pub(crate) fn database_url(&self) -> anyhow::Result<String> {
+        match &self.database_url_file {
+            Some(file) if self.database_url.is_empty() => secret(file),
+            Some(_) => anyhow::bail!("set database_url or database_url_file, not both"),
+            None if self.database_url.is_empty() => {
+                anyhow::bail!(
+                    "no database is known: set database_url, database_url_file or KONTOR_DATABASE_URL"
+                )
+            }
+            None => Ok(self.database_url.clone()),
+        }
+    }
+
     /// Defaults, over a database and a blob store.
     pub fn new(database_url: String, blobs: BlobConfig) -> Self {
         Config {
             database_url,
+            database_url_file: None,
+            database_ca: None,
             database_connections: default_connections(),
             delivery_lanes: default_lanes(),
             blobs,
@@ -84,9 +129,18 @@ impl Config {
             blob_grace_hours: default_blob_grace_hours(),
             queue_days: default_queue_days(),
             listen: None,
-            metrics: String::new(),
+            monitor: None,
+            log: LogConfig::default(),
         }
     }
+}
+
+/// What a file with one secret in it says.
+pub(crate) fn secret(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = text.trim();
+    anyhow::ensure!(!text.is_empty(), "{} is empty", file.display());
+    Ok(text.to_owned())
 }
 
 fn default_connections() -> usize {

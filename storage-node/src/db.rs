@@ -1,10 +1,12 @@
 //! PostgreSQL: the pool, migrations, and what a failure means.
 
+use std::path::Path;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Error;
 
@@ -15,8 +17,8 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// `url` is a libpq connection string or URL.
-    pub fn new(url: &str, connections: usize) -> anyhow::Result<Self> {
+    /// `url` is a libpq connection string or URL; `ca` signed the server's certificate, else the system knows it.
+    pub fn new(url: &str, ca: Option<&Path>, connections: usize) -> anyhow::Result<Self> {
         let mut config: tokio_postgres::Config = url.parse()?;
         config.connect_timeout(Duration::from_secs(5));
         config.keepalives_idle(Duration::from_secs(30));
@@ -30,7 +32,7 @@ impl Db {
         );
         config.options(options.trim());
         let manager =
-            Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+            Manager::from_config(config, tls(ca)?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
@@ -62,6 +64,23 @@ impl Db {
         let row = client.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?;
         Ok(row.get(0))
     }
+}
+
+/// TLS to the server, checked with its name, whenever there is TLS at all (`sslmode`).
+fn tls(ca: Option<&Path>) -> anyhow::Result<MakeRustlsConnect> {
+    let client = match ca {
+        Some(ca) => kontor_process::tls::client_config(ca, None)?,
+        None => {
+            let mut roots = rustls::RootCertStore::empty();
+            // What cannot be read is no CA to us; without any, only a server without TLS can be reached.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots)
+                .with_no_client_auth()
+        }
+    };
+    Ok(MakeRustlsConnect::new(client))
 }
 
 async fn migrate_locked(client: &mut Object) -> Result<(), Error> {

@@ -71,7 +71,8 @@ impl StorageNode {
     /// Connects to the database, brings its schema up to date, opens the blob store and starts the
     /// background work. Serves nobody yet.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let db = db::Db::new(&config.database_url, config.database_connections)?;
+        let db =
+            db::Db::new(&config.database_url()?, config.database_ca.as_deref(), config.database_connections)?;
         db.migrate().await?;
         let keys = token::TokenKey::load(&db).await?;
         let access = access::Access::new(db.clone(), keys);
@@ -96,10 +97,17 @@ impl StorageNode {
         Ok(StorageNode { node })
     }
 
-    /// Only brings the schema up to date.
-    pub async fn migrate(database_url: &str) -> anyhow::Result<i32> {
-        let db = db::Db::new(database_url, 2)?;
+    /// Whether the database and the blob store answer.
+    pub async fn ready(&self) -> (bool, bool) {
+        let ready = self.node.care.ready().await;
+        (ready.database, ready.blobs)
+    }
+
+    /// Only brings the schema up to date, and makes the bucket where there is none.
+    pub async fn migrate(config: &Config) -> anyhow::Result<i32> {
+        let db = db::Db::new(&config.database_url()?, config.database_ca.as_deref(), 2)?;
         db.migrate().await?;
+        blobs::Blobs::open(&config.blobs, db.clone()).await?.make_bucket().await?;
         Ok(db.schema_version().await?)
     }
 

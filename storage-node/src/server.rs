@@ -2,15 +2,19 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use kontor_process::{Drain, TlsServer};
 use kontor_storage_client::StoreClient;
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream, UnixListenerStream};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tonic::service::Routes;
+use tonic::transport::Server;
 use tonic::transport::server::Connected;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::access::{Policy, Trust};
 use crate::measure::MeasureLayer;
@@ -28,20 +32,19 @@ impl StorageNode {
         let listener = tokio::net::TcpListener::bind(&config.address)
             .await
             .map_err(|e| anyhow::anyhow!("cannot listen on {}: {e}", config.address))?;
-        let read = async |path: &Path| {
-            tokio::fs::read(path).await.map_err(|e| anyhow::anyhow!("cannot read {}: {e}", path.display()))
-        };
-        let identity = Identity::from_pem(read(&config.certificate).await?, read(&config.key).await?);
-        let tls = ServerTlsConfig::new()
-            .identity(identity)
-            .client_ca_root(Certificate::from_pem(read(&config.client_ca).await?));
+        let tls = TlsServer::load_with_alpn(&config.tls(), &["h2"])?;
+        let drain = Drain::new();
+        tls.watch(&drain);
         tracing::info!(address = %listener.local_addr()?, "serving the store");
-        server()
-            .tls_config(tls)?
+        let (sender, receiver) = mpsc::channel(HANDSHAKES);
+        let accepting = tokio::spawn(accept(listener, tls, sender));
+        let outcome = server()
             .add_routes(self.routes(Policy::Certificate))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), self.stopped())
-            .await?;
-        Ok(())
+            .serve_with_incoming_shutdown(ReceiverStream::new(receiver), self.stopped())
+            .await;
+        accepting.abort();
+        drain.begin();
+        Ok(outcome?)
     }
 
     /// Serves administrators over a Unix socket that only its owner can open, until
@@ -109,6 +112,42 @@ impl StorageNode {
         async move { stopping.cancelled().await }
     }
 }
+
+/// Takes connections and makes TLS of them, side by side: a client that dawdles keeps nobody else waiting.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    tls: Arc<TlsServer>,
+    ready: mpsc::Sender<std::io::Result<TlsStream<TcpStream>>>,
+) {
+    let places = Arc::new(Semaphore::new(HANDSHAKES));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: others will close.
+                tracing::warn!(%error, "cannot take a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (tls, ready) = (tls.clone(), ready.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "no TCP_NODELAY");
+            }
+            match tls.accept(stream).await {
+                // The receiver is gone only when the server has stopped.
+                Ok(stream) => drop(ready.send(Ok(stream)).await),
+                Err(error) => tracing::debug!(%error, "a peer did not get in"),
+            }
+        });
+    }
+}
+
+/// Handshakes at a time.
+const HANDSHAKES: usize = 64;
 
 type Measured = tower::layer::util::Stack<MeasureLayer, tower::layer::util::Identity>;
 
