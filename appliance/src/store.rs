@@ -27,6 +27,9 @@ impl Store {
                 region: s3.region.clone(),
                 access_key: s3.access_key.clone().unwrap_or_default(),
                 secret_key: s3.secret_key.clone().unwrap_or_default(),
+                access_key_file: None,
+                secret_key_file: None,
+                ca: None,
                 prefix: String::new(),
             },
             None => {
