@@ -1,1 +1,3 @@
 //! Custom resource types of `kontor.dev/v1alpha1`.
+
+pub mod groupware_deployment;

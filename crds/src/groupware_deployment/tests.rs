@@ -1,0 +1,1 @@
+//! Accept and reject, for every rule.
