@@ -111,6 +111,8 @@ CREATE TABLE mailbox (
     replica_guid    uuid NOT NULL,
     -- The one clock: the last change number given.
     cn              bigint NOT NULL DEFAULT 1,
+    -- The last change of the folder tree: made, renamed, moved, deleted.
+    hierarchy_cn    bigint NOT NULL DEFAULT 1,
     -- The next object id; ids below 256 are the well-known folders, by role.
     next_id         bigint NOT NULL DEFAULT 256,
     used            bigint NOT NULL DEFAULT 0,
@@ -317,9 +319,10 @@ END $$;
 
 -- Stores new messages, each with its content, in the order given; callers sort by mailbox, so that two batches
 -- lock mailboxes in the same order. Content i of the content arrays belongs to the items that name it.
--- Status: 1 stored, 2 over quota, 3 no such mailbox or folder.
+-- An item with a hierarchy_cn is stored only when the folder tree has not changed since.
+-- Status: 1 stored, 2 over quota, 3 no such mailbox or folder, 4 the folder tree changed.
 CREATE FUNCTION store_messages(
-    p_mailbox bigint[], p_folder bigint[], p_flags bigint[], p_received bigint[], p_content integer[],
+    p_mailbox bigint[], p_folder bigint[], p_hierarchy bigint[], p_flags bigint[], p_received bigint[], p_content integer[],
     p_retry boolean,
     c_id uuid[], c_thread uuid[], c_size bigint[], c_header_size bigint[], c_sent bigint[], c_importance smallint[],
     c_attachment boolean[], c_codec smallint[], c_class text[], c_subject text[], c_sender text[],
@@ -348,10 +351,11 @@ BEGIN
         END IF;
         UPDATE mailbox SET cn = cn + 1, next_id = next_id + 1, used = used + c_size[k], messages = messages + 1
             WHERE mailbox_id = p_mailbox[i] AND deleted_at IS NULL AND (quota = 0 OR used + c_size[k] <= quota)
+                AND p_hierarchy[i] IN (0, hierarchy_cn)
             RETURNING cn, next_id - 1 INTO r_cn, r_message;
         IF NOT FOUND THEN
-            r_status := CASE WHEN EXISTS (SELECT FROM mailbox WHERE mailbox_id = p_mailbox[i] AND deleted_at IS NULL)
-                THEN 2 ELSE 3 END;
+            r_status := coalesce((SELECT CASE WHEN p_hierarchy[i] IN (0, hierarchy_cn) THEN 2 ELSE 4 END FROM mailbox
+                WHERE mailbox_id = p_mailbox[i] AND deleted_at IS NULL), 3);
             RETURN NEXT;
             CONTINUE;
         END IF;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kontor_model::FolderRole;
 use kontor_storage_client::proto::{self, Rights, deliver_result::Status, store_flags_request::Op};
-use kontor_storage_client::{PreparedMessage, Session, StoreError};
+use kontor_storage_client::{Place, PreparedMessage, Session, StoreError};
 use proto::search_key::Key;
 use support::{House, PASSWORD, account, mail};
 
@@ -25,6 +25,10 @@ async fn search(session: &Session, key: Key) -> Vec<u32> {
         key: Some(proto::SearchKey { key: Some(key) }),
     };
     session.search(request).await.expect("search").uids
+}
+
+fn place(mailbox_id: u64, tenant_id: u64) -> Place {
+    Place { mailbox_id, tenant_id, folder_id: INBOX, hierarchy_cn: 0 }
 }
 
 fn flags(session: &Session, uids: &[u32], op: Op, flags: u64) -> proto::StoreFlagsRequest {
@@ -418,6 +422,28 @@ async fn folders_have_names_and_places(house: &House) {
     assert_eq!(after.gone, [sub.folder_id]);
     let again = session.create_folder(make(work.folder_id, "ä-ö")).await.expect("create");
     assert!(again.uid_validity > sub.uid_validity && again.folder_id != sub.folder_id);
+
+    // What was found by name is appended to only while the names are the same.
+    let tree = session.list_folders(mailbox, 0).await.expect("folders");
+    let message = PreparedMessage::prepare(mail("named", "").into()).await;
+    let place = Place {
+        mailbox_id: mailbox,
+        tenant_id: session.info().tenant_id,
+        folder_id: again.folder_id,
+        hierarchy_cn: tree.hierarchy_cn,
+    };
+    let messages = [(message, 0, vec![], None)];
+    session.append(place, &messages).await.expect("append");
+    let renamed = proto::UpdateFolderRequest {
+        mailbox_id: mailbox,
+        folder_id: work.folder_id,
+        name: Some("Werk".into()),
+        ..Default::default()
+    };
+    session.update_folder(renamed).await.expect("rename");
+    assert!(matches!(session.append(place, &messages).await, Err(StoreError::Conflict(_))));
+    let tree = session.list_folders(mailbox, 0).await.expect("folders");
+    assert_eq!(tree.folders.iter().find(|f| f.folder_id == again.folder_id).map(|f| f.total), Some(1));
 }
 
 /// Every call of the mailbox service, as somebody of another tenant and as an unshared colleague.
@@ -514,7 +540,7 @@ async fn a_stranger_reaches_nothing(house: &House) {
         nothing(stranger.restore(restore).await.map(drop), "restore");
         nothing(
             stranger
-                .append(mailbox, stranger.info().tenant_id, INBOX, &[(message.clone(), 0, vec![], None)])
+                .append(place(mailbox, stranger.info().tenant_id), &[(message.clone(), 0, vec![], None)])
                 .await
                 .map(drop),
             "append",
@@ -654,7 +680,7 @@ async fn a_full_mailbox_refuses(house: &House) {
     let session = house.login("full@one.example").await;
     let message = PreparedMessage::from_rfc5322(raw.into_bytes().into());
     let outcome = session
-        .append(session.info().mailbox_id, session.info().tenant_id, INBOX, &[(message, 0, vec![], None)])
+        .append(place(session.info().mailbox_id, session.info().tenant_id), &[(message, 0, vec![], None)])
         .await;
     assert!(matches!(outcome, Err(StoreError::OverQuota)), "{outcome:?}");
     assert_eq!(inbox(&session).await.total, 1);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use kontor_storage_client::proto::{CreateFolderRequest, Folder, OpenResponse};
-use kontor_storage_client::{PreparedMessage, Session, StoreError};
+use kontor_storage_client::{Place, PreparedMessage, Session, StoreError};
 use serde_json::json;
 
 use super::messages::{EmlFile, Loaded, MboxReader, eml_files};
@@ -243,8 +243,13 @@ impl Batch {
         }
         let messages = std::mem::take(&mut self.messages);
         self.octets = 0;
-        let (mailbox, tenant) = (self.open.mailbox_id, self.open.tenant_id);
-        match self.session.append(mailbox, tenant, self.folder_id, &messages).await {
+        let place = Place {
+            mailbox_id: self.open.mailbox_id,
+            tenant_id: self.open.tenant_id,
+            folder_id: self.folder_id,
+            hierarchy_cn: 0,
+        };
+        match self.session.append(place, &messages).await {
             Ok(_) => Ok(()),
             Err(StoreError::OverQuota) => bail!(
                 "the mailbox is full; what came before is in it. Give it more room with `kontor mailbox set {} --quota SIZE`",

@@ -24,6 +24,7 @@ use crate::{
     selected::Selected,
     server::Server,
     sync::Expunges,
+    tree::Places,
     wire::Wire,
 };
 
@@ -76,6 +77,8 @@ pub(crate) struct Session {
     pub state: State,
     pub enabled: Enabled,
     pub append: Option<Box<Append>>,
+    /// The mailboxes that APPEND found, so that a client which stores many messages asks for them once.
+    pub places: Option<Box<Places>>,
     pub login_failures: u32,
     mode: Mode,
     errors: u32,
@@ -142,6 +145,7 @@ impl Session {
             state: State::NotAuthenticated,
             enabled: Enabled::default(),
             append: None,
+            places: None,
             login_failures: 0,
             mode: Mode::Command,
             errors: 0,

@@ -14,6 +14,24 @@ use crate::session::Account;
 pub struct Tree {
     /// By name.
     mailboxes: Vec<Mailbox>,
+    /// The last change of any name, when it was read.
+    hierarchy_cn: u64,
+}
+
+/// Which folder is behind a name, remembered from a [`Tree`]. True for as long as the store's `hierarchy_cn` is the
+/// same, which the store checks where it counts.
+#[derive(Debug, Default)]
+pub struct Places {
+    ids: Vec<(Box<str>, u64)>,
+    hierarchy_cn: u64,
+}
+
+impl Places {
+    /// The folder, and the number to send with it.
+    pub fn get(&self, name: &MailboxName) -> Option<(u64, u64)> {
+        let found = self.ids.iter().find(|(path, _)| **path == *name.as_str());
+        found.map(|(_, id)| (*id, self.hierarchy_cn))
+    }
 }
 
 /// One mailbox.
@@ -53,7 +71,7 @@ impl Tree {
     /// Asks the store.
     pub async fn load(account: &Account) -> Result<Self, Failure> {
         let answer = account.store.list_folders(account.mailbox_id, 0).await?;
-        Ok(Self::new(answer.folders))
+        Ok(Self { hierarchy_cn: answer.hierarchy_cn, ..Self::new(answer.folders) })
     }
 
     /// Names folders.
@@ -66,7 +84,13 @@ impl Tree {
             .filter_map(|(folder, path)| path.map(|path| Mailbox { path, folder }))
             .collect();
         mailboxes.sort_by(|a, b| (a.path != "INBOX", &a.path).cmp(&(b.path != "INBOX", &b.path)));
-        Self { mailboxes }
+        Self { mailboxes, hierarchy_cn: 0 }
+    }
+
+    /// Only names and ids, to be kept.
+    pub fn places(&self) -> Places {
+        let ids = self.mailboxes.iter().map(|m| (m.path.as_str().into(), m.folder.folder_id)).collect();
+        Places { ids, hierarchy_cn: self.hierarchy_cn }
     }
 
     /// Every mailbox, INBOX first.

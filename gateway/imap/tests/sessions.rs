@@ -409,3 +409,26 @@ async fn a_listing_makes_one_call() {
     assert!(changing <= 2, "{calls:?}");
     assert_eq!((calls["Fetch"], calls["Skeleton"], calls["StoreFlags"]), (1, 1, 1), "{calls:?}");
 }
+
+#[tokio::test]
+async fn append_goes_where_the_name_points_now() {
+    let store = Store::new();
+    let (mut one, mut other) = (Client::inbox(&store).await, Client::inbox(&store).await);
+    one.ok("CREATE A").await;
+    one.ok("CREATE A/B").await;
+    one.send("a APPEND A/B {1+}\r\nx\r\n").await;
+    assert!(one.answer("a").await.1.starts_with("OK"));
+    other.ok("RENAME A C").await;
+    one.send("b APPEND A/B {1+}\r\ny\r\n").await;
+    assert!(one.answer("b").await.1.starts_with("NO [TRYCREATE]"));
+    other.ok("RENAME C A").await;
+    one.send("c APPEND A/B {1+}\r\ny\r\n").await;
+    assert!(one.answer("c").await.1.starts_with("OK"));
+    other.ok("RENAME A C").await;
+    other.ok("CREATE A").await;
+    other.ok("CREATE A/B").await;
+    one.send("d APPEND A/B {1+}\r\nz\r\n").await;
+    assert!(one.answer("d").await.1.starts_with("OK"));
+    assert_eq!(one.ok("STATUS A/B (MESSAGES)").await, ["* STATUS A/B (MESSAGES 1)"]);
+    assert_eq!(one.ok("STATUS C/B (MESSAGES)").await, ["* STATUS C/B (MESSAGES 2)"]);
+}

@@ -30,7 +30,7 @@ pub use content::{INLINE_LIMIT, PreparedMessage};
 pub use error::StoreError;
 pub use kontor_storage_proto as proto;
 pub use replicas::Tls;
-pub use session::{BodyStream, FetchStream, Session};
+pub use session::{BodyStream, FetchStream, Place, Session};
 pub use store::StoreClient;
 pub use watch::WatchHandle;
 

@@ -22,6 +22,20 @@ pub struct Session {
     state: Arc<State>,
 }
 
+/// Where messages are appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The mailbox.
+    pub mailbox_id: u64,
+    /// That of the mailbox (`OpenResponse::tenant_id`).
+    pub tenant_id: u64,
+    /// The folder.
+    pub folder_id: u64,
+    /// What the folder was found by (`ListFoldersResponse::hierarchy_cn`): [`StoreError::Conflict`] when the folder
+    /// tree has changed since. 0 = whatever happened.
+    pub hierarchy_cn: u64,
+}
+
 struct State {
     info: proto::Session,
     token: RwLock<(String, i64)>,
@@ -212,25 +226,23 @@ impl Session {
         self.call(ONCE, DELIVER, request, |c, r| async move { mailbox(c).restore(r).await }).await
     }
 
-    /// Adds messages to a folder, all or none. `tenant_id` is that of the mailbox
-    /// (`OpenResponse::tenant_id`).
+    /// Adds messages to a folder, all or none.
     pub async fn append(
         &self,
-        mailbox_id: u64,
-        tenant_id: u64,
-        folder_id: u64,
+        place: Place,
         messages: &[(PreparedMessage, u64, Vec<String>, Option<i64>)],
     ) -> Result<proto::AppendResponse, StoreError> {
         let mut items = Vec::with_capacity(messages.len());
         for (message, flags, keywords, internal_date) in messages {
             items.push(proto::AppendItem {
-                content: Some(self.store.content(message, tenant_id).await?),
+                content: Some(self.store.content(message, place.tenant_id).await?),
                 flags: *flags,
                 keywords: keywords.clone(),
                 internal_date: *internal_date,
             });
         }
-        let mut request = proto::AppendRequest { mailbox_id, folder_id, items, retry: false };
+        let Place { mailbox_id, folder_id, hierarchy_cn, .. } = place;
+        let mut request = proto::AppendRequest { mailbox_id, folder_id, items, retry: false, hierarchy_cn };
         let first =
             self.call(ONCE, DELIVER, request.clone(), |c, r| async move { mailbox(c).append(r).await }).await;
         match first {

@@ -38,6 +38,7 @@ impl Mailboxes {
             messages.push(NewMessage {
                 mailbox,
                 folder,
+                hierarchy_cn: request.hierarchy_cn,
                 flags,
                 received_at: item.internal_date.unwrap_or_else(unix_now),
                 content: Arc::new(self.receive(who.tenant_id, content).await?),
@@ -55,6 +56,7 @@ impl Mailboxes {
                 }
                 Stored::OverQuota => return Err(Error::OverQuota),
                 Stored::NoSuchMailbox => return Err(Error::NotFound("folder".into())),
+                Stored::TreeChanged => return Err(Error::Conflict("the folders changed".into())),
             }
         }
         self.events.publish(mailbox, folder, response.highest_cn);
@@ -93,6 +95,7 @@ impl Mailboxes {
             .map(|(mailbox, _)| NewMessage {
                 mailbox: *mailbox,
                 folder: u64::from(folder),
+                hierarchy_cn: 0,
                 flags: 0,
                 received_at,
                 content: content.clone(),
@@ -118,7 +121,7 @@ impl Mailboxes {
                 Stored::OverQuota => {
                     proto::DeliverResult { status: Status::OverQuota as i32, ..Default::default() }
                 }
-                Stored::NoSuchMailbox => {
+                Stored::NoSuchMailbox | Stored::TreeChanged => {
                     proto::DeliverResult { status: Status::NoSuchMailbox as i32, ..Default::default() }
                 }
             };

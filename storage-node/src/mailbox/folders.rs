@@ -71,12 +71,13 @@ impl Mailboxes {
     ) -> Result<proto::ListFoldersResponse, Error> {
         let client = self.db.get().await?;
         // The clock is read first: what changes meanwhile is seen again next time.
-        let row = client
-            .query_opt(
-                "SELECT cn, keywords, tenant_id FROM mailbox WHERE mailbox_id = $1 AND deleted_at IS NULL",
-                &[&bigint(mailbox)],
+        let clock = client
+            .prepare_cached(
+                "SELECT cn, keywords, tenant_id, hierarchy_cn FROM mailbox
+                 WHERE mailbox_id = $1 AND deleted_at IS NULL",
             )
             .await?;
+        let row = client.query_opt(&clock, &[&bigint(mailbox)]).await?;
         let nothing = || Error::NotFound("mailbox".into());
         let row = row.filter(|r| unsigned(r.get(2)) == who.tenant_id).ok_or_else(nothing)?;
         let gone = if since == 0 {
@@ -99,7 +100,13 @@ impl Mailboxes {
             return Err(nothing());
         }
         let gone = if mailbox == who.mailbox_id { gone } else { Vec::new() };
-        Ok(proto::ListFoldersResponse { cn: unsigned(row.get(0)), folders, gone, keywords: row.get(1) })
+        Ok(proto::ListFoldersResponse {
+            cn: unsigned(row.get(0)),
+            folders,
+            gone,
+            keywords: row.get(1),
+            hierarchy_cn: unsigned(row.get(3)),
+        })
     }
 
     async fn visible_folders(
@@ -172,7 +179,8 @@ impl Mailboxes {
         let m = bigint(mailbox);
         let row = transaction
             .query_opt(
-                "UPDATE mailbox SET cn = cn + 1, next_id = next_id + 1 WHERE mailbox_id = $1 AND deleted_at IS NULL
+                "UPDATE mailbox SET cn = cn + 1, hierarchy_cn = cn + 1, next_id = next_id + 1
+                 WHERE mailbox_id = $1 AND deleted_at IS NULL
                  RETURNING cn, next_id - 1,
                      (SELECT count(*) FROM folder WHERE mailbox_id = $1 AND deleted_at IS NULL)",
                 &[&m],
@@ -255,7 +263,11 @@ impl Mailboxes {
         let transaction = client.transaction().await?;
         let (m, f) = (bigint(mailbox), bigint(id));
         let row = transaction
-            .query_opt("UPDATE mailbox SET cn = cn + 1 WHERE mailbox_id = $1 RETURNING cn", &[&m])
+            .query_opt(
+                "UPDATE mailbox SET cn = cn + 1, hierarchy_cn = CASE WHEN $2 THEN cn + 1 ELSE hierarchy_cn END
+                 WHERE mailbox_id = $1 RETURNING cn",
+                &[&m, &moves],
+            )
             .await?
             .ok_or_else(|| Error::NotFound("mailbox".into()))?;
         let cn: i64 = row.get(0);
@@ -311,7 +323,10 @@ impl Mailboxes {
         let transaction = client.transaction().await?;
         let (m, f) = (bigint(mailbox), bigint(id));
         let row = transaction
-            .query_opt("UPDATE mailbox SET cn = cn + 1 WHERE mailbox_id = $1 RETURNING cn", &[&m])
+            .query_opt(
+                "UPDATE mailbox SET cn = cn + 1, hierarchy_cn = cn + 1 WHERE mailbox_id = $1 RETURNING cn",
+                &[&m],
+            )
             .await?
             .ok_or_else(|| Error::NotFound("mailbox".into()))?;
         let cn: i64 = row.get(0);

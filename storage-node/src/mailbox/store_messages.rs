@@ -45,6 +45,8 @@ pub(super) struct NewContent {
 pub(super) struct NewMessage {
     pub mailbox: u64,
     pub folder: u64,
+    /// The folder tree must be as it was then; 0 = however it is.
+    pub hierarchy_cn: u64,
     pub flags: u64,
     pub received_at: i64,
     pub content: Arc<NewContent>,
@@ -53,9 +55,16 @@ pub(super) struct NewMessage {
 /// What became of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stored {
-    Message { folder: u64, uid: u32, uid_validity: u32, cn: u64 },
+    Message {
+        folder: u64,
+        uid: u32,
+        uid_validity: u32,
+        cn: u64,
+    },
     OverQuota,
     NoSuchMailbox,
+    /// Folders were made, renamed, moved or deleted since.
+    TreeChanged,
 }
 
 struct Job {
@@ -200,6 +209,7 @@ async fn store(db: &Db, messages: &[NewMessage], atomic: bool, retry: bool) -> R
     }
     let mailboxes = column(&ordered, |m| bigint(m.mailbox));
     let folders = column(&ordered, |m| bigint(m.folder));
+    let hierarchy = column(&ordered, |m| bigint(m.hierarchy_cn));
     let flags = column(&ordered, |m| m.flags.cast_signed());
     let received = column(&ordered, |m| m.received_at);
     let c = contents.as_slice();
@@ -224,9 +234,10 @@ async fn store(db: &Db, messages: &[NewMessage], atomic: bool, retry: bool) -> R
     let headers: Vec<Option<&[u8]>> = c.iter().map(|c| c.header.as_ref().map(|h| &h[..])).collect();
     let bodies: Vec<Option<&[u8]>> = c.iter().map(|c| c.body.as_ref().map(|b| &b[..])).collect();
     let search_bodies: Vec<&str> = c.iter().map(|c| c.search_body.as_str()).collect();
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 27] = [
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 28] = [
         &mailboxes,
         &folders,
+        &hierarchy,
         &flags,
         &received,
         &content_index,
@@ -280,6 +291,7 @@ async fn store(db: &Db, messages: &[NewMessage], atomic: bool, retry: bool) -> R
                 uid_validity: wire_u32(row.get(5)),
             },
             2 => Stored::OverQuota,
+            4 => Stored::TreeChanged,
             _ => Stored::NoSuchMailbox,
         };
         if let Some(slot) = stored.get_mut(i) {
@@ -295,7 +307,7 @@ fn column<S, T>(items: &[S], of: impl Fn(&S) -> T) -> Vec<T> {
 
 const STORE_MESSAGES: &str = "SELECT r_status, r_folder, r_uid, r_cn, r_message, r_validity FROM store_messages(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-    $26, $27)";
+    $26, $27, $28)";
 const QUEUE: usize = 1024;
 const MOST_MESSAGES: usize = 64;
 const MOST_OCTETS: usize = 8 << 20;

@@ -6,15 +6,15 @@
 use bytes::{Bytes, BytesMut};
 use kontor_gateway_core::{BudgetError, Permit};
 use kontor_imap_proto::{
-    Code, Flag, LiteralRequest, ParseFailure, Tag,
+    Code, Flag, LiteralRequest, MailboxName, ParseFailure, Tag,
     command::append::{self, AppendMessage},
 };
-use kontor_storage_client::PreparedMessage;
+use kontor_storage_client::{Place, PreparedMessage, StoreError, proto};
 
 use crate::{
     flag_names,
     reply::{Failure, Reply, ReplyCode},
-    session::{After, Session, State},
+    session::{Account, After, Session, State},
     sync::Expunges,
     tree::Tree,
 };
@@ -22,7 +22,9 @@ use crate::{
 /// An APPEND whose messages are coming in.
 pub(crate) struct Append {
     tag: Tag,
+    mailbox: MailboxName,
     folder_id: u64,
+    hierarchy_cn: u64,
     messages: Vec<Message>,
     current: Option<(AppendMessage, BytesMut)>,
     /// The last message stood in `UTF8 (...)`.
@@ -84,25 +86,35 @@ impl Session {
         let begun = async {
             let account = self.account()?;
             // Asked before the message comes: a client hears TRYCREATE without having sent it.
-            let tree = Tree::load(&account).await?;
-            let Some(mailbox) = tree.get(&command.mailbox) else {
-                return Err(Reply::no(Code::TryCreate, "No such mailbox").into());
+            let known = self.places.as_ref().and_then(|places| places.get(&command.mailbox));
+            let place = match known {
+                Some(place) => place,
+                None => self.find_place(&account, &command.mailbox).await?,
             };
-            let folder_id = mailbox.folder.folder_id;
             flag_names::wanted(&command.message.flags).map_err(unknown_flag)?;
             let octets = admit(request.size, account.append_limit)?;
             let permit = self.shared.budget.acquire(octets).await.map_err(over_budget)?;
-            Ok((folder_id, octets, permit))
+            Ok((place, octets, permit))
         };
-        let (folder_id, octets, permit) = match begun.await {
+        let ((folder_id, hierarchy_cn), octets, permit) = match begun.await {
             Ok(begun) => begun,
             Err(failure) => return Err((Some(tag), failure)),
         };
         let utf8 = command.message.utf8;
         let current = Some((command.message, room(octets)));
-        let append = Append { tag, folder_id, messages: Vec::new(), current, utf8, octets, permit };
+        let (mailbox, messages) = (command.mailbox, Vec::new());
+        let append =
+            Append { tag, mailbox, folder_id, hierarchy_cn, messages, current, utf8, octets, permit };
         self.append = Some(Box::new(append));
         Ok(())
+    }
+
+    /// Asks the store which folder has a name, and remembers all of them.
+    async fn find_place(&mut self, account: &Account, mailbox: &MailboxName) -> Result<(u64, u64), Failure> {
+        let places = Tree::load(account).await?.places();
+        let place = places.get(mailbox);
+        self.places = Some(Box::new(places));
+        place.ok_or_else(|| Reply::no(Code::TryCreate, "No such mailbox").into())
     }
 
     async fn next_message(
@@ -167,20 +179,46 @@ impl Session {
         let account = self.account()?;
         // In a task of its own: the commit is not cut in half when the client or the process goes.
         let commit = self.shared.drain.spawn_commit(async move {
-            let Append { folder_id, messages, permit, .. } = append;
+            let Append { mailbox, folder_id, hierarchy_cn, messages, permit, .. } = append;
             let mut prepared = Vec::with_capacity(messages.len());
             for message in messages {
                 let Message { raw, bits, keywords, date } = message;
                 prepared.push((PreparedMessage::prepare(raw).await, bits, keywords, date));
             }
-            let stored =
-                account.store.append(account.mailbox_id, account.tenant_id, folder_id, &prepared).await;
+            let stored = store(&account, &mailbox, (folder_id, hierarchy_cn), &prepared).await;
             drop(permit);
             stored
         });
-        let stored = commit.await.map_err(|_| Failure::Bye("The server is shutting down"))??;
+        let stored = commit.await.map_err(|_| Failure::Bye("The server is shutting down"))?;
+        if stored.is_err() {
+            // Whatever it was, the next APPEND asks again.
+            self.places = None;
+        }
+        let stored = stored?;
         Ok(Reply::ok_with(ReplyCode::AppendUid(stored.uid_validity, stored.uids), "Appended"))
     }
+}
+
+/// Stores messages in the folder that has a name. The one it had when the command began will do for as long as no
+/// folder was renamed since.
+async fn store(
+    account: &Account,
+    name: &MailboxName,
+    mut place: (u64, u64),
+    messages: &[(PreparedMessage, u64, Vec<String>, Option<i64>)],
+) -> Result<proto::AppendResponse, Failure> {
+    let Account { mailbox_id, tenant_id, .. } = *account;
+    for _ in 0..RENAMED_MEANWHILE {
+        let (folder_id, hierarchy_cn) = place;
+        let stored =
+            account.store.append(Place { mailbox_id, tenant_id, folder_id, hierarchy_cn }, messages).await;
+        if !matches!(stored, Err(StoreError::Conflict(_))) {
+            return Ok(stored?);
+        }
+        let now = Tree::load(account).await?.places().get(name);
+        place = now.ok_or_else(|| Reply::no(Code::TryCreate, "No such mailbox"))?;
+    }
+    Err(Reply::no(Code::InUse, "The mailboxes are being renamed, try again").into())
 }
 
 /// The size of a message that is not too large. An empty one ends the command without effect
@@ -207,3 +245,6 @@ fn over_budget(error: BudgetError) -> Reply {
 fn room(octets: u64) -> BytesMut {
     BytesMut::with_capacity(usize::try_from(octets).unwrap_or(0))
 }
+
+/// How often a folder tree may change under one APPEND.
+const RENAMED_MEANWHILE: usize = 3;

@@ -25,6 +25,8 @@ pub struct Store {
 
 pub struct State {
     pub cn: u64,
+    /// The last change of the folder tree.
+    hierarchy_cn: u64,
     next_id: u64,
     pub folders: Vec<Folder>,
     pub keywords: Vec<String>,
@@ -56,6 +58,7 @@ impl Store {
     pub fn new() -> Self {
         let mut state = State {
             cn: 1,
+            hierarchy_cn: 1,
             next_id: 2,
             folders: Vec::new(),
             keywords: Vec::new(),
@@ -121,6 +124,7 @@ impl State {
             ..Default::default()
         };
         self.folders.push(Folder { about: about.clone(), messages: Vec::new(), gone: Vec::new() });
+        self.hierarchy_cn += 1;
         about
     }
 
@@ -169,6 +173,7 @@ impl State {
             folders: self.folders.iter().map(about).collect(),
             gone: Vec::new(),
             keywords: self.keywords.clone(),
+            hierarchy_cn: self.hierarchy_cn,
         }
     }
 
@@ -331,6 +336,9 @@ impl State {
     }
 
     fn append(&mut self, request: proto::AppendRequest) -> Result<proto::AppendResponse, Status> {
+        if ![0, self.hierarchy_cn].contains(&request.hierarchy_cn) {
+            return Err(Status::failed_precondition("the folders changed"));
+        }
         let mut uids = Vec::new();
         for item in request.items {
             let bits = item.flags | self.bits(&item.keywords);
@@ -347,6 +355,12 @@ impl State {
         let folder = self.folder(request.folder_id)?;
         if let (Some(parent), Some(name)) = (request.parent_id, request.name) {
             (folder.about.parent_id, folder.about.name) = (parent, name);
+            self.hierarchy_cn += 1;
+            let folder = self.folder(request.folder_id)?;
+            if let Some(subscribed) = request.subscribed {
+                folder.about.subscribed = subscribed;
+            }
+            return Ok(folder.about.clone());
         }
         if let Some(subscribed) = request.subscribed {
             folder.about.subscribed = subscribed;
