@@ -14,10 +14,11 @@ import (
 
 // etcd is a member of one, on loopback addresses, that forgets nothing but syncs nothing either.
 func etcd() int {
-	dataDir := flag.String("data-dir", "", "where the data goes")
-	clientURL := flag.String("listen-client-urls", "http://127.0.0.1:2379", "URL for clients")
-	peerURL := flag.String("listen-peer-urls", "http://127.0.0.1:2380", "URL for peers")
-	flag.Parse()
+	flags := flag.NewFlagSet("etcd", flag.ExitOnError)
+	dataDir := flags.String("data-dir", "", "where the data goes")
+	clientURL := flags.String("listen-client-urls", "http://127.0.0.1:2379", "URL for clients")
+	peerURL := flags.String("listen-peer-urls", "http://127.0.0.1:2380", "URL for peers")
+	_ = flags.Parse(os.Args[1:])
 	if *dataDir == "" {
 		fmt.Fprintln(os.Stderr, "etcd: --data-dir is missing")
 		return 2

@@ -67,7 +67,6 @@ impl Node {
     pub async fn start(&mut self) -> Result<()> {
         let mut command = Command::new(binaries::find(self.program)?);
         command.args(&self.arguments);
-        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         let mut process = Process::start(&self.name, command, &self.log)?;
         let address = self.address.clone();
         eventually(&format!("{} listens", self.name), Duration::from_secs(60), async || {
@@ -107,11 +106,14 @@ impl Cluster {
                 &config,
                 format!(
                     "database_url = \"{}\"\ninline_body_limit = 4096\n\n\
-                     [blobs]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"{}\"\n\n\
+                     [blobs]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"{}\"\n\
+                     access_key = \"{}\"\nsecret_key = \"{}\"\n\n\
                      [listen]\naddress = \"{address}\"\ncertificate = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n",
                     postgres.url(),
                     s3.endpoint(),
                     s3.bucket(),
+                    s3.keys().0,
+                    s3.keys().1,
                     pair.certificate.display(),
                     pair.key.display(),
                     authority.certificate.display(),

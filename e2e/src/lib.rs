@@ -24,6 +24,7 @@ pub mod binaries;
 pub mod cluster;
 pub mod corpus;
 pub mod imap;
+pub mod kubernetes;
 pub mod lmtp;
 pub mod meter;
 pub mod pop3;

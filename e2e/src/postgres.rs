@@ -103,7 +103,7 @@ fn as_postgres(program: &Path) -> Command {
 }
 
 /// The newest PostgreSQL's folder of programs.
-fn programs() -> Result<PathBuf> {
+pub fn programs() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("KONTOR_PG_BIN") {
         return Ok(folder.into());
     }
