@@ -10,6 +10,7 @@ use kontor_gateway_core::logging::LogConfig;
 use kontor_gateway_core::rate::AuthLimits;
 use kontor_gateway_core::{BudgetConfig, Listeners, TlsConfig};
 use kontor_imap::ImapConfig;
+use kontor_ingress::IngressConfig;
 use kontor_pop3::Pop3Config;
 use kontor_smtp::SmtpConfig;
 use kontor_storage_client::{StoreClient, Tls};
@@ -39,6 +40,8 @@ pub struct Config {
     pub imap: ImapConfig,
     /// POP3.
     pub pop3: Pop3Config,
+    /// HTTP and TCP routing.
+    pub ingress: IngressConfig,
 }
 
 /// What is the process's own.
@@ -123,4 +126,8 @@ pub struct Listen {
     pub pop3: Listeners,
     /// Implicit TLS, port 995.
     pub pop3s: Listeners,
+    /// HTTP without TLS, port 80. (The ingress's TCP routes have their listeners under `ingress.tcp`.)
+    pub http: Listeners,
+    /// HTTP with TLS, port 443.
+    pub https: Listeners,
 }

@@ -16,13 +16,14 @@ mod config;
 mod endpoint;
 
 pub use config::{Config, Listen, ProcessConfig, StoreConfig};
-pub use endpoint::{Bound, Endpoint, Name, Protocols, Taken};
+pub use endpoint::{Bound, Certificates, Endpoint, Name, Protocols, Taken};
+pub use kontor_ingress::Locals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use kontor_gateway_core::{AuthLimiter, Budget, Drain, Health, Shared, TlsServer, drain, monitor};
+use kontor_gateway_core::{AuthLimiter, Budget, Drain, Health, Shared, drain, monitor};
 use kontor_storage_client::StoreClient;
 
 /// Runs these gateways until SIGTERM or SIGINT, then ends them within the grace period.
@@ -35,24 +36,31 @@ pub async fn run(names: &[Name], config: Config) -> Result<()> {
     let shared = shared(&config);
     let tls = match config.tls.certificates.as_slice() {
         [] => None,
-        _ => Some(TlsServer::load(&config.tls)?),
+        _ => Some(Certificates::load(&config.tls)?),
     };
-    let store = config.store.connect()?;
-    let bound = Bound::bind(names, &config.listen, tls.clone(), Taken::Fails)?;
+    let store = match names {
+        [Name::Ingress] => None,
+        _ => Some(config.store.connect()?),
+    };
+    let protocols =
+        Protocols { smtp: config.smtp, imap: config.imap, pop3: config.pop3, ingress: config.ingress };
+    let bound = Bound::bind(names, &config.listen, &protocols, tls.as_ref(), Taken::Fails)?;
     anyhow::ensure!(
         !bound.endpoints().is_empty(),
         "nothing to listen on: set listen.{}",
         names.iter().map(|name| name.endpoints().join(", listen.")).collect::<Vec<_>>().join(", listen.")
     );
     if let Some(tls) = &tls {
-        tls.watch(&shared.drain);
+        tls.watch(&shared);
     }
-    watch_store(&shared, store.clone());
+    if let Some(store) = &store {
+        watch_store(&shared, store.clone());
+    }
     if let Some(address) = config.process.monitor {
         monitor::serve(address, shared.health.clone(), shared.drain.clone())
             .with_context(|| format!("cannot listen on {address} for metrics"))?;
     }
-    bound.start(&Protocols { smtp: config.smtp, imap: config.imap, pop3: config.pop3 }, &store, &shared);
+    bound.start(&protocols, store.as_ref(), Locals::new(), &shared)?;
     let signal = drain::stop_requested().await;
     tracing::info!(signal, "stopping");
     shared.drain.finish(config.process.grace).await;

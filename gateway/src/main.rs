@@ -11,7 +11,7 @@ use kontor_gateway_core::{config, logging, tls};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One of Kontor's gateways, in front of storage nodes that run elsewhere.
+/// One of Kontor's gateways, in front of storage nodes that run elsewhere, or the ingress in front of gateways.
 ///
 /// It keeps nothing: run as many as the load wants, behind any balancer.
 #[derive(Parser)]
@@ -46,7 +46,21 @@ A configuration:
   imaps = { bind = \"0.0.0.0:993\", proxy_from = [\"10.0.0.0/8\"] }
 
   [process]
-  monitor = \"0.0.0.0:9090\"";
+  monitor = \"0.0.0.0:9090\"
+
+The ingress needs no storage node; it has:
+  [listen]
+  http = \"0.0.0.0:8080\"
+  https = \"0.0.0.0:8443\"
+
+  [ingress.upstreams.dav]
+  dns = \"kontor-dav-headless.kontor.svc:8080\"
+  health_port = 9090
+
+  [ingress.tcp.imaps]
+  listen = \"0.0.0.0:2993\"
+  dns = \"kontor-imap-headless.kontor.svc:2993\"
+  health_port = 9090";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
