@@ -10,6 +10,7 @@ use kontor_gateway_core::logging::LogConfig;
 use kontor_gateway_core::rate::AuthLimits;
 use kontor_gateway_core::{BudgetConfig, ListenerConfig, Listeners, TlsConfig};
 use kontor_imap::ImapConfig;
+use kontor_ingress::IngressConfig;
 use kontor_pop3::Pop3Config;
 use kontor_smtp::SmtpConfig;
 use serde::Deserialize;
@@ -49,6 +50,8 @@ pub struct Config {
     pub imap: ImapConfig,
     /// POP3.
     pub pop3: Pop3Config,
+    /// HTTP: routes to gateways in this process, and to others that are named here.
+    pub ingress: IngressConfig,
 }
 
 /// The store in this process.
@@ -111,6 +114,9 @@ impl Config {
         self.smtp.plaintext_auth = true;
         self.imap.plaintext_auth = true;
         self.pop3.plaintext_auth = true;
+        self.ingress.https_redirect = false;
+        // Everybody comes from one address here.
+        self.ingress.exempt.push(loopback(0).ip().into());
         self.process.monitor.get_or_insert(loopback(TRIAL_MONITOR));
         self
     }
@@ -168,6 +174,8 @@ fn listen(on: impl Fn(&str) -> Listeners) -> Listen {
         imaps: on("imaps"),
         pop3: on("pop3"),
         pop3s: on("pop3s"),
+        http: on("http"),
+        https: on("https"),
     }
 }
 
@@ -193,6 +201,8 @@ const TRIAL: &[(&str, u16)] = &[
     ("imaps", 2993),
     ("pop3", 2110),
     ("pop3s", 2995),
+    ("http", 8080),
+    ("https", 8443),
 ];
 const STANDARD: &[(&str, u16)] = &[
     ("smtp", 25),
@@ -203,6 +213,8 @@ const STANDARD: &[(&str, u16)] = &[
     ("imaps", 993),
     ("pop3", 110),
     ("pop3s", 995),
+    ("http", 80),
+    ("https", 443),
 ];
 
 #[cfg(test)]

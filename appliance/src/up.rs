@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use kontor_gateway::{Bound, Name, Protocols, Taken};
-use kontor_gateway_core::{Shared, TlsServer, config, drain, logging, monitor};
+use kontor_gateway::{Bound, Certificates as Served, Locals, Name, Protocols, Taken};
+use kontor_gateway_core::{Shared, config, drain, logging, monitor};
 
 use crate::certificates::Certificates;
 use crate::config::{Config, standard_listeners, trial_listeners};
@@ -22,7 +22,7 @@ use crate::store::Store;
 /// Run the whole server on this machine.
 ///
 /// Without --config it is a trial: everything listens on the loopback address on ports that need no rights (2525,
-/// 2587, 2465, 2424, 2143, 2993, 2110, 2995, metrics on 9090; another free one where one is taken), and a first
+/// 2587, 2465, 2424, 2143, 2993, 2110, 2995, HTTP on 8080 and 8443, metrics on 9090; another free one where one is taken), and a first
 /// account is made. With --config it is a production server on the standard ports.
 ///
 /// All data is in one folder. Ctrl-C or SIGTERM ends it in order; kill -9 loses nothing that was acknowledged.
@@ -138,7 +138,7 @@ async fn gateways(
 ) -> Result<()> {
     let account = first::prepare(&store.admin(), &settings.first, data).await?;
     let own_certificates = !settings.tls.certificates.is_empty();
-    let tls = TlsServer::load(if own_certificates { &settings.tls } else { &certificates.tls })?;
+    let tls = Served::load(if own_certificates { &settings.tls } else { &certificates.tls })?;
     let listen = match (&settings.listen, trial) {
         (Some(listen), _) => listen.clone(),
         (None, true) => trial_listeners(&last_ports(data)),
@@ -149,7 +149,12 @@ async fn gateways(
     if smtp.hostname.is_empty() {
         smtp.hostname.clone_from(&hostname);
     }
-    let protocols = Protocols { smtp, imap: settings.imap.clone(), pop3: settings.pop3.clone() };
+    let protocols = Protocols {
+        smtp,
+        imap: settings.imap.clone(),
+        pop3: settings.pop3.clone(),
+        ingress: settings.ingress.clone(),
+    };
     let gateway_config = kontor_gateway::Config {
         auth: settings.auth.clone(),
         memory: settings.memory.clone(),
@@ -157,14 +162,14 @@ async fn gateways(
     };
     let shared: Shared = kontor_gateway::shared(&gateway_config);
     let taken = if trial { Taken::TakesAnother } else { Taken::Fails };
-    let bound = Bound::bind(Name::ALL, &listen, Some(tls.clone()), taken)?;
+    let bound = Bound::bind(Name::ALL, &listen, &protocols, Some(&tls), taken)?;
     let addresses = bound.endpoints();
     let mut endpoints: BTreeMap<String, String> =
         addresses.iter().map(|(name, address)| ((*name).to_owned(), reachable(*address))).collect();
     if trial {
         keep_ports(data, &addresses)?;
     }
-    tls.watch(&shared.drain);
+    tls.watch(&shared);
     let client = store.gateway();
     kontor_gateway::watch_store(&shared, client.clone());
     if let Some(address) = settings.process.monitor {
@@ -172,7 +177,8 @@ async fn gateways(
         endpoints.insert("metrics".to_owned(), reachable(bound));
     }
     let admin = store.serve_admin(&data.admin_socket())?;
-    bound.start(&protocols, &client, &shared);
+    // Gateways in this process that speak HTTP are handed over here, without a socket in between.
+    bound.start(&protocols, Some(&client), Locals::new(), &shared)?;
     wait_until_ready(&shared).await?;
 
     let ready = Ready {
