@@ -15,8 +15,8 @@ pub async fn folder(target: &Target, count: usize) -> Result<Vec<Figures>> {
     let mut imap = Imap::login(&target.imap, &target.folder_user(), &target.password).await?;
     let mut run = Run { target, figures: Vec::new() };
 
-    let started = Instant::now();
     let before = target.read()?;
+    let started = Instant::now();
     let selected = imap.select("INBOX").await?;
     let seconds = started.elapsed().as_secs_f64();
     ensure!(selected.exists as usize >= count, "the folder holds {} messages, not {count}", selected.exists);
