@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests and the benchmark use from outside: Debian packages and, in a virtual
 # environment under Cargo's target folder, an S3 server from PyPI. Does nothing where all is there, starts no
-# service, and needs root only when a package is missing.
+# service, and needs root only when a package is missing. The programs of a Kubernetes are found, or built by the tests
+# themselves: see e2e/src/kubernetes/programs.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,8 @@ packages=(
   swaks libnet-ssleay-perl msmtp                # clients that send
   curl python3 python3-venv isync fetchmail     # clients that read
   openssl procps util-linux                     # probes
+  containerd runc containernetworking-plugins   # the nodes of a Kubernetes
+  nftables iptables conntrack iproute2          # and their network
   dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd   # the benchmark's peer
 )
 missing=()

@@ -80,7 +80,7 @@ impl Cluster {
         std::fs::write(folder.join("pid"), std::process::id().to_string())?;
         let network = (nodes > 0).then(|| Network::new(&name, nodes));
         if let Some(network) = &network {
-            keep_settings()?;
+            keep_machine()?;
             network.up()?;
         }
         let mut this = Self {
@@ -347,11 +347,11 @@ fn lock(name: &str) -> Result<File> {
     }
 }
 
-/// Keeps the kernel's settings as they were before the first cluster on this machine.
-fn keep_settings() -> Result<()> {
-    let path = base()?.join("settings.json");
+/// Keeps how the machine was before the first cluster on it.
+fn keep_machine() -> Result<()> {
+    let path = base()?.join("machine.json");
     if !path.exists() {
-        std::fs::write(path, serde_json::to_vec(&sweep::settings())?)?;
+        std::fs::write(path, serde_json::to_vec(&sweep::Machine::now())?)?;
     }
     Ok(())
 }
@@ -361,9 +361,9 @@ fn take_away(name: &str, folder: &Path) -> Result<()> {
     let base = base()?;
     let others = std::fs::read_dir(&base)?.flatten().any(|entry| entry.path().is_dir());
     if !others {
-        let path = base.join("settings.json");
+        let path = base.join("machine.json");
         if let Ok(text) = std::fs::read(&path) {
-            sweep::restore(&serde_json::from_slice::<Vec<(String, String)>>(&text)?);
+            serde_json::from_slice::<sweep::Machine>(&text)?.restore();
             std::fs::remove_file(path)?;
         }
     }

@@ -57,6 +57,18 @@ struct Supervisor {
 }
 
 impl Session {
+    /// The one cluster of this test binary, started by whoever asks first. It ends with the process.
+    pub fn shared(program: &str, name: &str, nodes: usize) -> Result<&'static Self> {
+        static SHARED: Mutex<Option<&'static Session>> = Mutex::new(None);
+        let mut shared = unpoisoned(&SHARED);
+        if let Some(session) = *shared {
+            return Ok(session);
+        }
+        let session: &'static Self = Box::leak(Box::new(Self::start(program, name, nodes)?));
+        *shared = Some(session);
+        Ok(session)
+    }
+
     /// The cluster of `KUBECONFIG` if that is set, else one of its own, run by `program` (`kontor-e2e`).
     pub fn start(program: &str, name: &str, nodes: usize) -> Result<Self> {
         if let Some(kubeconfig) = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {

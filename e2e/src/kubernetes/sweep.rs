@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use super::network;
 use crate::process::{run, send_signal};
@@ -49,22 +50,35 @@ pub fn leavings(name: &str, folder: &Path) -> Vec<String> {
     left
 }
 
-/// The settings that a kubelet changes, as they are now.
-pub fn settings() -> Vec<(String, String)> {
-    SETTINGS
-        .iter()
-        .filter_map(|path| Some(((*path).to_owned(), std::fs::read_to_string(path).ok()?.trim().to_owned())))
-        .collect()
+/// What kubelets and CNI plugins change in the machine outside of a cluster's folder, as it was before.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// Settings of the kernel, by their files.
+    settings: Vec<(String, String)>,
+    /// Folders that were not there.
+    absent: Vec<String>,
 }
 
-/// Sets them back.
-pub fn restore(settings: &[(String, String)]) {
-    for (path, value) in settings {
-        // Only known paths: the file that they were kept in is not a way to write elsewhere.
-        if SETTINGS.contains(&path.as_str())
-            && std::fs::read_to_string(path).is_ok_and(|now| now.trim() != value)
-        {
-            let _ = std::fs::write(path, value);
+impl Machine {
+    /// As it is now.
+    pub fn now() -> Self {
+        let read =
+            |path: &&str| Some(((*path).to_owned(), std::fs::read_to_string(path).ok()?.trim().to_owned()));
+        Self {
+            settings: SETTINGS.iter().filter_map(read).collect(),
+            absent: FOLDERS.iter().filter(|path| !Path::new(path).exists()).map(|p| (*p).into()).collect(),
+        }
+    }
+
+    /// Makes it so again. Only known paths: the file that this was kept in is not a way to write elsewhere.
+    pub fn restore(&self) {
+        for (path, value) in self.settings.iter().filter(|(path, _)| SETTINGS.contains(&path.as_str())) {
+            if std::fs::read_to_string(path).is_ok_and(|now| now.trim() != value) {
+                let _ = std::fs::write(path, value);
+            }
+        }
+        for path in self.absent.iter().filter(|path| FOLDERS.contains(&path.as_str())) {
+            let _ = std::fs::remove_dir_all(path);
         }
     }
 }
@@ -265,6 +279,9 @@ const SETTINGS: [&str; 4] = [
     "/proc/sys/kernel/panic_on_oops",
     "/proc/sys/kernel/keys/root_maxkeys",
 ];
+
+/// Where kubelets and CNI plugins keep things whatever they are told.
+const FOLDERS: [&str; 2] = ["/var/lib/kubelet", "/var/lib/cni"];
 
 /// What a process of a cluster is called. An editor that has one of its files open is none.
 const PROGRAMS: [&str; 9] = [
