@@ -15,10 +15,12 @@
 
 pub mod apis;
 pub mod apply;
+pub mod authority;
 pub mod children;
 pub mod cli;
 pub mod conditions;
 pub mod context;
+pub mod deployment;
 pub mod directory;
 pub mod events;
 pub mod lease;

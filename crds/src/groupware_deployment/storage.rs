@@ -179,7 +179,7 @@ pub struct Embedded {
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EmbeddedObjectStore {
-    /// Image. Default: docker.io/dxflrs/garage:v2.1.0.
+    /// Image. Default: docker.io/dxflrs/garage:v2.3.0.
     #[serde(default = "default_object_store_image")]
     #[schemars(length(min = 1, max = 300))]
     pub image: String,
@@ -257,7 +257,7 @@ fn default_database_image() -> String {
 }
 
 fn default_object_store_image() -> String {
-    "docker.io/dxflrs/garage:v2.1.0".to_owned()
+    "docker.io/dxflrs/garage:v2.3.0".to_owned()
 }
 
 fn default_size() -> String {

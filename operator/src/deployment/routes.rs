@@ -1,0 +1,67 @@
+//! What is served where: the one table that Services, routes, container ports and listeners are made from.
+
+use kontor_crds::groupware_deployment::Protocol;
+
+/// A port that a protocol is served at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// As the gateway's configuration calls it under `listen`, and as ports are called.
+    pub name: &'static str,
+    /// The standard port, which Services have.
+    pub port: i32,
+    /// The port in the pod.
+    pub pod_port: i32,
+    /// TLS from the first octet: a TLSRoute can carry it.
+    pub implicit_tls: bool,
+    /// Only for the inside: it asks for no password.
+    pub inside: bool,
+}
+
+/// The ports of a protocol.
+pub fn endpoints(protocol: Protocol) -> &'static [Endpoint] {
+    match protocol {
+        Protocol::Smtp => &[SMTP],
+        Protocol::Submission => &[SUBMISSION, SUBMISSIONS],
+        Protocol::Lmtp => &[LMTP],
+        Protocol::Imap => &[IMAP, IMAPS],
+        Protocol::Pop3 => &[POP3, POP3S],
+    }
+}
+
+/// The gateway of `kontor-gateway NAME…` that serves a protocol.
+pub fn gateway(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => "smtp",
+        Protocol::Imap => "imap",
+        Protocol::Pop3 => "pop3",
+    }
+}
+
+/// Seconds that sessions of a protocol get to end, the delay before it among them.
+pub fn grace_period(protocol: Protocol) -> i32 {
+    match protocol {
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp | Protocol::Pop3 => 120,
+        Protocol::Imap => 300,
+    }
+}
+
+const fn at(name: &'static str, port: i32, pod_port: i32) -> Endpoint {
+    Endpoint { name, port, pod_port, implicit_tls: false, inside: false }
+}
+
+const SMTP: Endpoint = at("smtp", 25, 2525);
+const SUBMISSION: Endpoint = at("submission", 587, 2587);
+const SUBMISSIONS: Endpoint = Endpoint { implicit_tls: true, ..at("submissions", 465, 2465) };
+const LMTP: Endpoint = Endpoint { inside: true, ..at("lmtp", 24, 2424) };
+const IMAP: Endpoint = at("imap", 143, 2143);
+const IMAPS: Endpoint = Endpoint { implicit_tls: true, ..at("imaps", 993, 2993) };
+const POP3: Endpoint = at("pop3", 110, 2110);
+const POP3S: Endpoint = Endpoint { implicit_tls: true, ..at("pop3s", 995, 2995) };
+
+/// Where every pod tells its metrics and its health.
+pub const MONITOR: i32 = 9090;
+
+/// All ports of a pool.
+pub fn of_pool(pool: &kontor_crds::groupware_deployment::GatewayPool) -> Vec<Endpoint> {
+    pool.protocols.iter().flat_map(|protocol| endpoints(*protocol)).copied().collect()
+}
