@@ -17,11 +17,15 @@ CREATE TABLE tenant (
     display_name  text NOT NULL DEFAULT '',
     quota         bigint NOT NULL DEFAULT 0,
     max_mailboxes bigint NOT NULL DEFAULT 0,
+    max_domains   bigint NOT NULL DEFAULT 0,
+    max_groups    bigint NOT NULL DEFAULT 0,
     suspended     boolean NOT NULL DEFAULT false,
     owner         text NOT NULL DEFAULT '',
     generation    bigint NOT NULL DEFAULT 0,
     created_at    timestamptz NOT NULL DEFAULT now()
 );
+-- An owner declares one object of a kind; it is what the object is known by when its address changes.
+CREATE UNIQUE INDEX tenant_by_owner ON tenant (owner) WHERE owner <> '';
 
 CREATE TABLE domain (
     name        text PRIMARY KEY,
@@ -32,6 +36,7 @@ CREATE TABLE domain (
     generation  bigint NOT NULL DEFAULT 0
 );
 CREATE INDEX domain_by_tenant ON domain (tenant_id, name);
+CREATE UNIQUE INDEX domain_by_owner ON domain (owner) WHERE owner <> '';
 
 CREATE TABLE account (
     account_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -43,16 +48,23 @@ CREATE TABLE account (
     role             text NOT NULL DEFAULT 'user',
     -- argon2id, PHC string; empty = cannot log in with a password.
     password_hash    text NOT NULL DEFAULT '',
+    -- Which edition of its owner's secret that is.
+    password_version text NOT NULL DEFAULT '',
     -- Moves when sessions must end: password changed, locked.
     auth_epoch       bigint NOT NULL DEFAULT 1,
     locked           boolean NOT NULL DEFAULT false,
     forward_to       text[] NOT NULL DEFAULT '{}',
     forward_only     boolean NOT NULL DEFAULT false,
+    hidden           boolean NOT NULL DEFAULT false,
+    send_as          text[] NOT NULL DEFAULT '{}',
+    disabled_services text[] NOT NULL DEFAULT '{}',
     owner            text NOT NULL DEFAULT '',
     generation       bigint NOT NULL DEFAULT 0,
     created_at       timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX account_by_tenant ON account (tenant_id, address);
+CREATE UNIQUE INDEX account_by_owner ON account (owner) WHERE owner <> '';
+CREATE INDEX account_by_delegate ON account USING gin (send_as) WHERE send_as <> '{}';
 
 CREATE TABLE mail_group (
     group_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -61,10 +73,12 @@ CREATE TABLE mail_group (
     display_name  text NOT NULL DEFAULT '',
     members       text[] NOT NULL DEFAULT '{}',
     senders       text NOT NULL DEFAULT 'anyone',
+    hidden        boolean NOT NULL DEFAULT false,
     owner         text NOT NULL DEFAULT '',
     generation    bigint NOT NULL DEFAULT 0
 );
 CREATE INDEX mail_group_by_tenant ON mail_group (tenant_id, address);
+CREATE UNIQUE INDEX mail_group_by_owner ON mail_group (owner) WHERE owner <> '';
 CREATE INDEX mail_group_by_member ON mail_group USING gin (members);
 
 -- Every address that receives: primary addresses, aliases, groups. One name, one owner.

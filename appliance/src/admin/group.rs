@@ -91,9 +91,7 @@ impl Fields {
                 self.members.into_iter().filter(|member| !member.is_empty()).collect()
             },
             senders: self.senders.unwrap_or(group.senders),
-            aliases: group.aliases,
-            address: group.address,
-            tenant: group.tenant,
+            ..group
         }
     }
 }

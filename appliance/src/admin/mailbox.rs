@@ -121,11 +121,10 @@ impl Fields {
             forward_only: self.forward_only.unwrap_or(account.forward_only),
             aliases: replaced(self.alias, account.aliases),
             password_hash: String::new(),
-            address: account.address,
-            tenant: account.tenant,
             mailbox_id: 0,
             used: 0,
             messages: 0,
+            ..account
         })
     }
 }

@@ -180,7 +180,7 @@ impl Admin {
 
     /// Removes an object.
     pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
-        let delete = proto::Delete { kind: kind.to_owned(), name: name.to_owned(), owner: String::new() };
+        let delete = proto::Delete { kind: kind.to_owned(), name: name.to_owned(), ..Default::default() };
         match self.apply(change::Change::Delete(delete)).await? {
             Outcome::NotFound => bail!("{name} is not there"),
             _ => Ok(()),
@@ -191,7 +191,11 @@ impl Admin {
         let results = self.store.apply(vec![proto::Change { change: Some(change) }]).await?;
         let result = results.into_iter().next().context("the server gave no answer")?;
         match result.outcome() {
-            Outcome::Conflict | Outcome::Invalid | Outcome::Denied | Outcome::Unspecified => {
+            Outcome::Conflict
+            | Outcome::Invalid
+            | Outcome::Denied
+            | Outcome::Limit
+            | Outcome::Unspecified => {
                 bail!("{}", result.message)
             }
             Outcome::NotFound if !result.message.is_empty() => bail!("{}", result.message),

@@ -71,7 +71,7 @@ impl Fields {
             quota: self.quota.unwrap_or(tenant.quota),
             max_mailboxes: self.max_mailboxes.unwrap_or(tenant.max_mailboxes),
             suspended: self.suspended.unwrap_or(tenant.suspended),
-            name: tenant.name,
+            ..tenant
         }
     }
 }

@@ -22,6 +22,7 @@ struct Credentials {
     display_name: String,
     tenant_admin: bool,
     hash: String,
+    disabled_services: Vec<String>,
     good: bool,
 }
 
@@ -40,7 +41,7 @@ impl Directory {
             return Err(Error::Unauthenticated);
         };
         let proven = self.prove(&credentials, request).await?;
-        if !proven || !credentials.good {
+        if !proven || !credentials.good || credentials.disabled_services.contains(&request.service) {
             return Err(Error::Unauthenticated);
         }
         let other = !request.authorize_as.is_empty()
@@ -150,7 +151,7 @@ impl Directory {
         let statement = client
             .prepare_cached(
                 "SELECT a.account_id, a.tenant_id, a.mailbox_id, a.auth_epoch, a.address, a.display_name, a.role,
-                        a.password_hash, NOT a.locked AND NOT t.suspended
+                        a.password_hash, NOT a.locked AND NOT t.suspended, a.disabled_services
                  FROM address n JOIN account a USING (account_id) JOIN tenant t ON t.tenant_id = a.tenant_id
                  WHERE n.address = $1",
             )
@@ -166,6 +167,7 @@ impl Directory {
             tenant_admin: row.get::<_, &str>(6) == "tenant-admin",
             hash: row.get(7),
             good: row.get(8),
+            disabled_services: row.get(9),
         }))
     }
 
@@ -209,8 +211,7 @@ impl Directory {
         Ok(())
     }
 
-    /// May this person send with this address? One's own addresses; those of shared mailboxes and groups
-    /// come with delegation.
+    /// May this person send with this address? One's own addresses, and those of mailboxes that one may send as.
     pub async fn may_send_as(&self, who: &Principal, address: &str) -> Result<bool, Error> {
         let Ok(address) = Address::parse(address) else { return Ok(false) };
         let mut candidates = vec![address.to_string()];
@@ -224,7 +225,10 @@ impl Directory {
                      OR EXISTS (SELECT FROM address n JOIN account a USING (account_id)
                                 JOIN domain d ON d.tenant_id = a.tenant_id
                                 WHERE n.account_id = $1 AND d.name = $3
-                                  AND n.address = $4 || '@' || d.alias_of)",
+                                  AND n.address = $4 || '@' || d.alias_of)
+                     OR EXISTS (SELECT FROM address n JOIN account a USING (account_id)
+                                JOIN account me ON me.account_id = $1 AND me.tenant_id = a.tenant_id
+                                WHERE n.address = ANY ($2) AND me.address = ANY (a.send_as))",
             )
             .await?;
         let row = client

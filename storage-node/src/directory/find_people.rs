@@ -22,8 +22,9 @@ impl Directory {
         let statement = client
             .prepare_cached(
                 "SELECT address, display_name, kind FROM (
-                     SELECT address, display_name, kind FROM account WHERE tenant_id = $1
-                     UNION ALL SELECT address, display_name, 'group' FROM mail_group WHERE tenant_id = $1) p
+                     SELECT address, display_name, kind FROM account WHERE tenant_id = $1 AND NOT hidden
+                     UNION ALL SELECT address, display_name, 'group' FROM mail_group
+                     WHERE tenant_id = $1 AND NOT hidden) p
                  WHERE address > $2 AND ($3 = '' OR starts_with(address, $3)
                        OR starts_with(lower(display_name), $3) OR strpos(lower(display_name), ' ' || $3) > 0)
                  ORDER BY address LIMIT $4",

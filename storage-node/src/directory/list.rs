@@ -17,7 +17,8 @@ impl Directory {
         let name = request.name.trim().to_lowercase();
         let sql = match request.kind.as_str() {
             "tenant" => {
-                "SELECT t.name, t.display_name, t.quota, t.max_mailboxes, t.suspended, t.owner, t.generation
+                "SELECT t.name, t.display_name, t.quota, t.max_mailboxes, t.suspended, t.owner, t.generation,
+                        t.max_domains, t.max_groups
                  FROM tenant t WHERE t.name > $1 AND ($2 = '' OR t.name = $2) AND ($3 = '' OR t.name = $3)
                  ORDER BY t.name LIMIT $4"
             }
@@ -31,7 +32,8 @@ impl Directory {
                 "SELECT a.address, t.name, a.display_name, a.kind, m.quota, a.locked, m.quota_is_final,
                         ARRAY (SELECT n.address FROM address n WHERE n.account_id = a.account_id
                                AND n.address <> a.address ORDER BY 1),
-                        a.role, a.forward_to, a.forward_only, a.mailbox_id, m.used, m.messages, a.owner, a.generation
+                        a.role, a.forward_to, a.forward_only, a.mailbox_id, m.used, m.messages, a.owner, a.generation,
+                        a.hidden, a.send_as, a.disabled_services, a.password_version
                  FROM account a JOIN tenant t USING (tenant_id) JOIN mailbox m USING (mailbox_id)
                  WHERE a.address > $1 AND ($2 = '' OR a.address = $2 OR a.account_id =
                            (SELECT n.account_id FROM address n WHERE n.address = $2))
@@ -41,7 +43,7 @@ impl Directory {
             "group" => {
                 "SELECT g.address, t.name, g.display_name, g.members, g.senders,
                         ARRAY (SELECT n.address FROM address n WHERE n.group_id = g.group_id
-                               AND n.address <> g.address ORDER BY 1), g.owner, g.generation
+                               AND n.address <> g.address ORDER BY 1), g.owner, g.generation, g.hidden
                  FROM mail_group g JOIN tenant t USING (tenant_id)
                  WHERE g.address > $1 AND ($2 = '' OR g.address = $2) AND ($3 = '' OR t.name = $3)
                  ORDER BY g.address LIMIT $4"
@@ -66,6 +68,8 @@ impl Directory {
                         quota: unsigned(row.get(2)),
                         max_mailboxes: u32::try_from(row.get::<_, i64>(3)).unwrap_or(u32::MAX),
                         suspended: row.get(4),
+                        max_domains: u32::try_from(row.get::<_, i64>(7)).unwrap_or(u32::MAX),
+                        max_groups: u32::try_from(row.get::<_, i64>(8)).unwrap_or(u32::MAX),
                     }),
                     row.get(5),
                     row.get(6),
@@ -98,6 +102,10 @@ impl Directory {
                         messages: unsigned(row.get(13)),
                         password: String::new(),
                         password_hash: String::new(),
+                        hidden: row.get(16),
+                        send_as: row.get(17),
+                        disabled_services: row.get(18),
+                        password_version: row.get(19),
                     }),
                     row.get(14),
                     row.get(15),
@@ -110,6 +118,7 @@ impl Directory {
                         members: row.get(3),
                         senders: row.get(4),
                         aliases: row.get(5),
+                        hidden: row.get(8),
                     }),
                     row.get(6),
                     row.get(7),
@@ -121,5 +130,5 @@ impl Directory {
 }
 
 fn put(object: Object, owner: String, generation: i64) -> proto::Put {
-    proto::Put { object: Some(object), owner, generation, create_only: false, update_only: false }
+    proto::Put { object: Some(object), owner, generation, ..Default::default() }
 }

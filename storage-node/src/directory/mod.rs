@@ -22,6 +22,8 @@ pub(crate) struct Directory {
     db: Db,
     access: Arc<Access>,
     max_message_size: u64,
+    /// Days that the content of a deleted account stays.
+    retention_days: i64,
     /// Proofs that were verified a moment ago, under a keyed hash.
     proofs: Cache<[u8; 32], Instant>,
     proof_key: [u8; 32],
@@ -39,6 +41,7 @@ impl Directory {
             db,
             access,
             max_message_size: config.max_message_size,
+            retention_days: i64::from(config.retention_days),
             proofs: Cache::new(20_000),
             proof_key: rand::random(),
             entries: Cache::new(20_000),
