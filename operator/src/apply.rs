@@ -182,6 +182,9 @@ impl Applier {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &key.namespace, &object.resource);
         let params = PatchParams::apply(&self.manager).force();
+        if live.is_none() {
+            self.check_free(&api, &key).await?;
+        }
         let written = match api.patch(&key.name, &params, &Patch::Apply(&wanted)).await {
             // What cannot be changed in place (a Job's template, a Service's cluster address) is made anew; never
             // what holds data.
@@ -208,6 +211,27 @@ impl Applier {
             .increment(1);
         self.children.put(key, written);
         Ok(outcome)
+    }
+
+    /// An object of somebody else's that happens to have this name is left alone.
+    async fn check_free(&self, api: &Api<DynamicObject>, key: &Key) -> Result<(), ApplyError> {
+        let failed = |source| ApplyError { attempt: "look at", key: key.clone(), source: Box::new(source) };
+        let Some(found) = api.get_metadata_opt(&key.name).await.map_err(failed)? else { return Ok(()) };
+        let labels = found.metadata.labels.unwrap_or_default();
+        if labels.get(crate::children::MANAGED_BY).is_some_and(|manager| manager == crate::children::OPERATOR)
+        {
+            return Ok(());
+        }
+        let message = format!(
+            "there is a {} {} already that the operator did not make: rename or delete it, or choose another name",
+            key.kind, key.name
+        );
+        Err(failed(kube::Error::Api(Box::new(kube::core::Status {
+            message,
+            code: 422,
+            reason: "NameTaken".into(),
+            ..Default::default()
+        }))))
     }
 
     /// Deletes an object that is ours.

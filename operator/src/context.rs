@@ -3,6 +3,7 @@
 use crate::apis::Apis;
 use crate::children::Children;
 use crate::events::Events;
+use crate::observe::Observer;
 use crate::storage::StorageAccess;
 use kontor_crds::groupware_deployment::GroupwareDeployment;
 use kube::api::ObjectMeta;
@@ -51,6 +52,8 @@ pub struct Context {
     pub deployments: Store<GroupwareDeployment>,
     /// The objects that the operator made, kept current.
     pub children: Arc<Children>,
+    /// The pods of all deployments.
+    pub observer: Arc<Observer>,
     /// Clients of the storage nodes.
     pub storage: StorageAccess,
     /// What the directory controllers know, by UID of the deployment.

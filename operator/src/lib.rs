@@ -24,6 +24,7 @@ pub mod deployment;
 pub mod directory;
 pub mod events;
 pub mod lease;
+pub mod observe;
 pub mod storage;
 
 pub use context::{Context, Scope};

@@ -9,8 +9,9 @@ use kontor_operator::cli::Arguments;
 use kontor_operator::context::{Census, Wake};
 use kontor_operator::events::Events;
 use kontor_operator::lease::Lease;
+use kontor_operator::observe::Observer;
 use kontor_operator::storage::StorageAccess;
-use kontor_operator::{Context, Scope, directory};
+use kontor_operator::{Context, Scope, deployment, directory};
 use kontor_process::logging::{self, LogConfig};
 use kontor_process::{Drain, Health, drain, monitor, tls};
 use kube::Client;
@@ -78,6 +79,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             ended("the watch of GroupwareDeployments", ())
         }
     });
+    let (observer, observing) = Observer::new(client.clone(), &scope, wake.clone());
+    tasks.spawn(async { ended("the watch of pods", observing.await) });
     let context = Arc::new(Context {
         events: Events::new(client.clone(), &identity),
         storage: StorageAccess::new(client.clone()),
@@ -87,12 +90,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         apis,
         deployments,
         children,
+        observer,
     });
     let lease = Arc::new(Lease::new(client, &arguments.namespace, &arguments.lease, &identity));
     tasks.spawn(lead(context.clone(), lease.clone(), woken));
     tasks.spawn(async move {
         // Ready also while another one leads: it can take over, and it serves metrics.
         context.children.ready().await;
+        context.observer.ready().await;
         context.deployments.wait_until_ready().await.context("the watch of GroupwareDeployments ended")?;
         health.set("watches", true);
         std::future::pending().await
@@ -113,7 +118,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn lead(
     context: Arc<Context>,
     lease: Arc<Lease>,
-    _woken: tokio::sync::mpsc::UnboundedReceiver<
+    woken: tokio::sync::mpsc::UnboundedReceiver<
         reflector::ObjectRef<kontor_crds::groupware_deployment::GroupwareDeployment>,
     >,
 ) -> anyhow::Result<()> {
@@ -123,6 +128,7 @@ async fn lead(
     metrics::gauge!("kontor_operator_leader").set(1.0);
     tokio::select! {
         lost = lease.hold() => Err(lost.into()),
+        ended = deployment::run(context.clone(), woken) => ended,
         ended = directory::run(context.clone()) => ended,
     }
 }
