@@ -232,9 +232,14 @@ CREATE TABLE content (
 ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE content ALTER COLUMN view SET STORAGE EXTERNAL;
 ALTER TABLE content ALTER COLUMN header SET STORAGE EXTERNAL;
-DO $$ BEGIN
-    ALTER TABLE content ALTER COLUMN search_body SET COMPRESSION lz4;
-    ALTER TABLE content ALTER COLUMN search_headers SET COMPRESSION lz4;
+DO $$
+DECLARE
+    v_column text;
+BEGIN
+    FOREACH v_column IN ARRAY ARRAY['search_body', 'search_headers', 'preview', 'display_to', 'subject', 'topic',
+            'sender', 'internet_id', 'class'] LOOP
+        EXECUTE format('ALTER TABLE content ALTER COLUMN %I SET COMPRESSION lz4', v_column);
+    END LOOP;
 EXCEPTION WHEN OTHERS THEN
     RAISE NOTICE 'this PostgreSQL has no lz4; search text is compressed with pglz';
 END $$;
