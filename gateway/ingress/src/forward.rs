@@ -63,7 +63,7 @@ impl Way<'_> {
                 None => match self.connect(endpoint.connect(self.connect_timeout)).await? {
                     Ok(sender) => sender,
                     Err(error) => {
-                        tracing::debug!(target, address = %endpoint.address, %error, "cannot connect to an upstream");
+                        tracing::debug!(gateway = target, address = %endpoint.address, %error, "cannot connect to an upstream");
                         endpoint.failed();
                         tried.push(endpoint.address);
                         if tried.len() >= MOST_TRIED {
@@ -87,7 +87,7 @@ impl Way<'_> {
                     if let Some(refusal) = Refusal::blamed(self.exchange.blamed(), self.max_body) {
                         return Err(refusal);
                     }
-                    tracing::debug!(target, address = %endpoint.address, is_reused, error = %chain(error.error()), "an upstream broke off");
+                    tracing::debug!(gateway = target, address = %endpoint.address, is_reused, error = %chain(error.error()), "an upstream broke off");
                     let again = error.take_message().or_else(|| {
                         let parts = replay.take().filter(|_| is_reused)?;
                         Some(Request::from_parts(parts, RequestBody::empty(self.exchange.clone())))

@@ -20,6 +20,7 @@ use crate::config::IngressConfig;
 use crate::exchange::Exchange;
 use crate::forward::{self, Way};
 use crate::headers::{self, Origin};
+use crate::health::Probe;
 use crate::local::{ClientAddress, Local};
 use crate::record::{Record, RouteMetrics};
 use crate::refusal::Refusal;
@@ -83,15 +84,16 @@ impl Ingress {
         let mut upstreams = BTreeMap::new();
         for (target, place) in &config.upstreams {
             if !locals.contains_key(target) {
-                let pool = Pool::new(target.as_str(), place, key.clone())?;
+                let pool = Pool::new(target.as_str(), place, Probe::Connect, key.clone())?;
                 upstreams.insert(*target, Upstream::Remote(pool));
             }
         }
         upstreams.extend(locals.into_iter().map(|(target, local)| (target, Upstream::Local(local))));
         let mut tcp = BTreeMap::new();
         for (name, route) in &config.tcp {
+            let probe = if route.proxy_protocol { Probe::ConnectProxied } else { Probe::Connect };
             let server = TcpServer {
-                pool: Pool::new(name.as_str(), &route.upstream(), key.clone())?,
+                pool: Pool::new(name.as_str(), &route.upstream(), probe, key.clone())?,
                 proxy_protocol: route.proxy_protocol,
                 idle: route.idle,
                 connect_timeout: config.connect_timeout,
@@ -277,7 +279,7 @@ impl Ingress {
                         Ok(finish(response.map(body), is_upgrade, None, exchange, route, None, record))
                     }
                     Ok(Err(error)) => {
-                        tracing::error!(target, %error, "a service in this process failed");
+                        tracing::error!(gateway = target, %error, "a service in this process failed");
                         Err((Refusal::Broken(target), record))
                     }
                     Err(refusal) => Err((refusal, record)),

@@ -43,7 +43,7 @@ impl TcpServer {
                     return Some((stream, in_flight));
                 }
                 Err(error) => {
-                    tracing::debug!(target = self.pool.target, address = %endpoint.address, %error, "cannot connect to an upstream");
+                    tracing::debug!(gateway = self.pool.target, address = %endpoint.address, %error, "cannot connect to an upstream");
                     endpoint.failed();
                     tried.push(endpoint.address);
                 }
@@ -58,7 +58,7 @@ impl Handler for TcpServer {
         let target = self.pool.target;
         let Some((stream, _in_flight)) = Box::pin(self.reach(&connection)).await else {
             // No protocol of these has words for it that fit all of them; a closed connection is tried again.
-            tracing::warn!(target, "no upstream can be reached, a client is sent away");
+            tracing::warn!(gateway = target, "no upstream can be reached, a client is sent away");
             metrics::counter!("kontor_tcp_unreachable_total", "route" => target).increment(1);
             return;
         };

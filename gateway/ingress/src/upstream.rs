@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::affinity::AffinityKey;
 use crate::config::UpstreamConfig;
 use crate::endpoint::{Endpoint, Rank};
-use crate::health;
+use crate::health::{self, Probe};
 use crate::ingress::IngressError;
 use crate::local::Local;
 use crate::resolve::{Name, Resolver};
@@ -38,7 +38,7 @@ enum Source {
 pub(crate) struct Pool {
     pub target: &'static str,
     source: Source,
-    health_port: Option<u16>,
+    probe: Probe,
     key: AffinityKey,
     endpoints: RwLock<Arc<[Arc<Endpoint>]>>,
     known: Gauge,
@@ -59,11 +59,14 @@ pub(crate) enum Wish<'a> {
 }
 
 impl Pool {
+    /// `without_port` is how its addresses are asked when the configuration names no port for that.
+    ///
     /// # Errors
     /// When the configuration names no place, or two.
     pub fn new(
         target: &'static str,
         config: &UpstreamConfig,
+        without_port: Probe,
         key: AffinityKey,
     ) -> Result<Arc<Self>, IngressError> {
         let source = match (&config.dns, config.addresses.as_slice()) {
@@ -76,7 +79,7 @@ impl Pool {
         let pool = Self {
             target,
             source,
-            health_port: config.health_port,
+            probe: config.health_port.map_or(without_port, Probe::Readyz),
             key,
             endpoints: RwLock::new(Arc::new([])),
             known: metrics::gauge!("kontor_upstreams", "target" => target, "state" => "known"),
@@ -90,17 +93,24 @@ impl Pool {
         Ok(Arc::new(pool))
     }
 
-    /// Keeps looking after the addresses until the drain has begun, and on until the process ends: requests that are
-    /// in flight still want an answer.
+    /// Keeps looking after the addresses until the drain begins.
     pub fn watch(self: &Arc<Self>, interval: Duration, resolver: Arc<Resolver>, drain: &Drain) {
         let (this, token) = (self.clone(), drain.token());
         drain.spawn(async move {
+            let mut failing = false;
             loop {
                 if let Source::Dns(name) = &this.source {
                     match resolver.addresses(name).await {
-                        Ok(addresses) => this.set(&addresses),
+                        Ok(addresses) => {
+                            failing = false;
+                            this.set(&addresses);
+                        }
                         Err(error) => {
-                            tracing::warn!(target = this.target, %error, "cannot resolve the name of an upstream, keeping what is known");
+                            // Once, and not every few seconds.
+                            if !failing {
+                                tracing::warn!(gateway = this.target, %error, "cannot resolve the name of an upstream, keeping what is known");
+                            }
+                            failing = true;
                         }
                     }
                 }
@@ -166,7 +176,7 @@ impl Pool {
                 kept.cloned().unwrap_or_else(|| made(address))
             })
             .collect();
-        tracing::info!(target = self.target, before = before.len(), now = after.len(), "upstreams changed");
+        tracing::info!(gateway = self.target, before = before.len(), now = after.len(), "upstreams changed");
         self.known.set(after.len() as f64);
         *self.endpoints.write() = after.clone();
         // Connections to what has gone end; requests that are on them do not need the pool.
@@ -180,13 +190,13 @@ impl Pool {
         futures::stream::iter(endpoints.iter())
             .for_each_concurrent(CHECKS_AT_ONCE, async |endpoint| {
                 endpoint.forget_idle(false);
-                let outcome = health::check(endpoint.address, self.health_port).await;
+                let outcome = health::check(endpoint.address, self.probe).await;
                 let is_up = outcome.is_ok();
                 if endpoint.set_checked(is_up) {
-                    let (target, address) = (self.target, endpoint.address);
+                    let (gateway, address) = (self.target, endpoint.address);
                     match outcome {
-                        Ok(()) => tracing::info!(target, %address, "upstream is healthy"),
-                        Err(why) => tracing::warn!(target, %address, why, "upstream is not healthy"),
+                        Ok(()) => tracing::info!(gateway, %address, "upstream is healthy"),
+                        Err(why) => tracing::warn!(gateway, %address, why, "upstream is not healthy"),
                     }
                 }
             })
@@ -205,7 +215,7 @@ mod tests {
     fn pool(count: u8) -> Arc<Pool> {
         let addresses = (1..=count).map(|n| SocketAddr::from(([10, 0, 0, n], 80))).collect();
         let config = UpstreamConfig { addresses, ..UpstreamConfig::default() };
-        Pool::new("test", &config, AffinityKey::new(b"")).expect("a place")
+        Pool::new("test", &config, Probe::Connect, AffinityKey::new(b"")).expect("a place")
     }
 
     #[test]
