@@ -277,7 +277,8 @@ impl Applier {
     fn last_writer(&self, live: &DynamicObject) -> String {
         let entries = live.metadata.managed_fields.iter().flatten();
         let others = entries.filter(|entry| {
-            entry.subresource.is_none() && entry.manager.as_deref() != Some(self.manager.as_str())
+            entry.subresource.as_deref() != Some("status")
+                && entry.manager.as_deref() != Some(self.manager.as_str())
         });
         let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
         last.and_then(|entry| entry.manager.clone()).unwrap_or_else(|| "somebody".to_owned())

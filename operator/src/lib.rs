@@ -23,6 +23,7 @@ pub mod context;
 pub mod deployment;
 pub mod directory;
 pub mod events;
+pub mod external_metrics;
 pub mod lease;
 pub mod observe;
 pub mod storage;

@@ -8,6 +8,7 @@ use kontor_operator::children::Children;
 use kontor_operator::cli::Arguments;
 use kontor_operator::context::{Census, Wake};
 use kontor_operator::events::Events;
+use kontor_operator::external_metrics::{self, Registration};
 use kontor_operator::lease::Lease;
 use kontor_operator::observe::Observer;
 use kontor_operator::storage::StorageAccess;
@@ -92,6 +93,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         children,
         observer,
     });
+    if !arguments.service.is_empty() {
+        let registration =
+            Registration { namespace: arguments.namespace.clone(), service: arguments.service.clone() };
+        tasks.spawn(external_metrics::serve(context.clone(), arguments.external_metrics, registration));
+    }
     let lease = Arc::new(Lease::new(client, &arguments.namespace, &arguments.lease, &identity));
     tasks.spawn(lead(context.clone(), lease.clone(), woken));
     tasks.spawn(async move {

@@ -56,7 +56,11 @@ pub struct Observer {
 
 impl Observer {
     /// The observer, and what has to be polled for it to see anything.
-    pub fn new(client: Client, scope: &Scope, wake: Wake) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
+    pub fn new(
+        client: Client,
+        scope: &Scope,
+        wake: Wake,
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
         let (pods, writer) = reflector::store();
         let observer = Arc::new(Self { pods, said: RwLock::default(), wake });
         let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
