@@ -182,8 +182,12 @@ impl Applier {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &key.namespace, &object.resource);
         let params = PatchParams::apply(&self.manager).force();
-        if live.is_none() {
-            self.check_free(&api, &key).await?;
+        match &live {
+            None => self.check_free(&api, &key).await?,
+            Some(_) if key.kind == "Deployment" && wanted.pointer("/spec/replicas").is_none() => {
+                self.hand_over_replicas(&api, &key).await?;
+            }
+            Some(_) => {}
         }
         let written = match api.patch(&key.name, &params, &Patch::Apply(&wanted)).await {
             // What cannot be changed in place (a Job's template, a Service's cluster address) is made anew; never
@@ -211,6 +215,30 @@ impl Applier {
             .increment(1);
         self.children.put(key, written);
         Ok(outcome)
+    }
+
+    /// A Deployment that is scaled by load from now on keeps the pods that it has: a field that its only owner lets go
+    /// falls back to its default, and that is one pod.
+    async fn hand_over_replicas(&self, api: &Api<DynamicObject>, key: &Key) -> Result<(), ApplyError> {
+        let failed = |source| ApplyError {
+            attempt: "hand over the scaling of",
+            key: key.clone(),
+            source: Box::new(source),
+        };
+        let Some(live) = api.get_opt(&key.name).await.map_err(failed)? else { return Ok(()) };
+        let owned = live.metadata.managed_fields.iter().flatten().any(|entry| {
+            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+            entry.manager.as_deref() == Some(self.manager.as_str())
+                && fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+        });
+        let Some(replicas) = live.data.pointer("/spec/replicas").filter(|_| owned) else { return Ok(()) };
+        let patch = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": key.name, "namespace": key.namespace },
+            "spec": { "replicas": replicas },
+        });
+        let params = PatchParams::apply("kontor-operator/handover").force();
+        api.patch(&key.name, &params, &Patch::Apply(&patch)).await.map(drop).map_err(failed)
     }
 
     /// An object of somebody else's that happens to have this name is left alone.

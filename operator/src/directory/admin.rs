@@ -144,7 +144,8 @@ async fn work(
 }
 
 async fn call(admin: &dyn Admin, deployment: &GroupwareDeployment, batch: Vec<Waiting>) {
-    metrics::histogram!("kontor_operator_directory_batch").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+    metrics::histogram!("kontor_operator_directory_batch")
+        .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
     let (changes, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.change, w.answer)).unzip();
     let outcome = match timeout(DEADLINE, admin.apply(deployment, changes)).await {
         Ok(outcome) => outcome,

@@ -67,7 +67,9 @@ pub(super) async fn fetch(
     known: Option<&str>,
     again: bool,
 ) -> Result<Credential, kube::Error> {
-    let Some((reference, hashed)) = credentials.and_then(reference) else { return Ok(Credential::NotManaged) };
+    let Some((reference, hashed)) = credentials.and_then(reference) else {
+        return Ok(Credential::NotManaged);
+    };
     // Which key is meant, and what it holds, is part of the version: another reference is another password.
     let kind = if hashed { "hash" } else { "password" };
     let version_of = |secret: &str| format!("{secret}/{}/{kind}", reference.key);
@@ -85,11 +87,8 @@ pub(super) async fn fetch(
         ));
     };
     Ok(read(&secret, namespace, reference, hashed).map_or_else(Credential::Missing, |password| {
-        let version = format!(
-            "{}/{}",
-            secret.uid().unwrap_or_default(),
-            secret.resource_version().unwrap_or_default()
-        );
+        let version =
+            format!("{}/{}", secret.uid().unwrap_or_default(), secret.resource_version().unwrap_or_default());
         Credential::New(password, version_of(&version))
     }))
 }

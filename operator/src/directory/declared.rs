@@ -8,7 +8,9 @@ use kontor_crds::{
     ADOPT_ANNOTATION, Credentials, GroupwareDeployment, MailAddress, MailboxReclaim, MailboxReclaimPolicy,
     ReclaimPolicy,
 };
-use kontor_storage_client::proto::{self, ApplyResult, Change, Delete, Put, change, delete::Mode, put::Object};
+use kontor_storage_client::proto::{
+    self, ApplyResult, Change, Delete, Put, change, delete::Mode, put::Object,
+};
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -28,7 +30,7 @@ pub trait Declared:
     + 'static
 {
     /// Its status.
-    type Status: Serialize + PartialEq + Send;
+    type Status: Serialize + PartialEq + Send + Sync;
 
     /// Kind of the entry, as the store calls it.
     const ENTRY: &'static str;
@@ -210,7 +212,11 @@ pub fn texts(addresses: &[MailAddress]) -> Vec<String> {
 /// A finding for `Accepted` when it is larger than can be counted.
 pub fn octets(size: &kontor_crds::Size, field: &str) -> Result<u64, Finding> {
     size.octets().ok_or_else(|| {
-        Finding::no(types::ACCEPTED, reasons::INVALID_SPEC, format!("{field} {size} is no size that can be counted"))
+        Finding::no(
+            types::ACCEPTED,
+            reasons::INVALID_SPEC,
+            format!("{field} {size} is no size that can be counted"),
+        )
     })
 }
 

@@ -35,7 +35,9 @@ impl Declared for DistributionGroup {
             return Err(Finding::no(
                 types::ACCEPTED,
                 reasons::MEMBERSHIP_CYCLE,
-                format!("the group contains itself, through DistributionGroup {through}; take one of the two out"),
+                format!(
+                    "the group contains itself, through DistributionGroup {through}; take one of the two out"
+                ),
             ));
         }
         let members = Members::of(self, world, &place)?;

@@ -24,10 +24,11 @@ use anyhow::Context as _;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::ObjectMeta;
+use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, metadata_watcher, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource};
 use reconcile::Directory;
 use signals::{Signalled, Signals};
@@ -64,14 +65,16 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let watched = watcher(context.scope.api(context.client.clone()), watcher::Config::default());
     let events = reflector(deployments_in, watched.default_backoff());
     tasks.spawn(signals::follow_deployments(events, world.clone(), signals.clone()));
-    let watched = metadata_watcher(context.scope.api::<Secret>(context.client.clone()), watcher::Config::default());
-    let events = reflector(secrets_in, watched.modify(|secret| slim(&mut secret.metadata)).default_backoff());
+    // Of Secrets and Namespaces only their metadata comes over the wire.
+    let api: Api<PartialObjectMeta<Secret>> = context.scope.api(context.client.clone());
+    let watched = watcher(api, watcher::Config::default()).modify(|secret| slim(&mut secret.metadata));
+    let events = reflector(secrets_in, watched.default_backoff());
     tasks.spawn(signals::follow_secrets(events, world.clone(), signals.clone()));
     if context.scope == crate::Scope::Cluster {
-        let api: Api<Namespace> = Api::all(context.client.clone());
-        let watched = metadata_watcher(api, watcher::Config::default());
-        let events =
-            reflector(namespaces_in, watched.modify(|namespace| slim(&mut namespace.metadata)).default_backoff());
+        let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
+        let watched =
+            watcher(api, watcher::Config::default()).modify(|namespace| slim(&mut namespace.metadata));
+        let events = reflector(namespaces_in, watched.default_backoff());
         tasks.spawn(signals::follow_namespaces(events, world.clone(), signals.clone()));
         ready(&world.namespaces).await?;
     }
@@ -119,9 +122,8 @@ fn follow<K: Signalled + Resource<DynamicType = ()>>(
     signals: &Signals,
 ) {
     let api: Api<K> = context.scope.api(context.client.clone());
-    let watched = watcher(api, watcher::Config::default())
-        .modify(|object| slim(object.meta_mut()))
-        .default_backoff();
+    let watched =
+        watcher(api, watcher::Config::default()).modify(|object| slim(object.meta_mut())).default_backoff();
     let events = reflector(writer, watched);
     tasks.spawn(signals::follow(events, world.clone(), signals.clone()));
 }

@@ -6,8 +6,8 @@ use crate::conditions::{Finding, Holds};
 use kontor_crds::conditions::{reasons, types};
 use kontor_storage_client::proto::{ApplyResult, apply_result::Outcome};
 
-/// The findings about `Accepted` and `Provisioned`.
-pub fn findings(outcome: &Result<ApplyResult, Trouble>) -> Vec<Finding> {
+/// The findings about `Accepted` and `Provisioned`; `realm` is the UID of the installation.
+pub fn findings(outcome: &Result<ApplyResult, Trouble>, realm: &str) -> Vec<Finding> {
     let result = match outcome {
         Ok(result) => result,
         Err(Trouble::Unavailable(why)) => {
@@ -35,6 +35,14 @@ pub fn findings(outcome: &Result<ApplyResult, Trouble>) -> Vec<Finding> {
         Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted => {
             return vec![accepted(), Finding::yes(types::PROVISIONED, reasons::AS_DECLARED, "")];
         }
+        Outcome::Denied if !result.holder.is_empty() && !result.holder.starts_with(realm) => (
+            reasons::NOT_OWNED,
+            format!(
+                "{} of another or a former installation declared it; to take it over as it is, annotate this \
+                 resource with kontor.dev/adopt: \"true\"",
+                resource_of(&result.holder).unwrap_or_else(|| "something".to_owned())
+            ),
+        ),
         Outcome::Conflict | Outcome::Denied => match (resource_of(&result.holder), result.outcome()) {
             (Some(holder), Outcome::Conflict) => {
                 (reasons::ADDRESS_CONFLICT, format!("{}: {holder} declares it", result.message))
@@ -104,23 +112,27 @@ mod tests {
             message: message.into(),
             ..Default::default()
         };
-        with_ready(findings(&Ok(result))).remove(0)
+        with_ready(findings(&Ok(result), "u")).remove(0)
     }
 
     #[test]
     fn ready_says_what_to_do() {
-        let conflict = of(Outcome::Conflict, "u/acme/Mailbox/anna/1", "the address a@b.c belongs to somebody else");
+        let conflict =
+            of(Outcome::Conflict, "u/acme/Mailbox/anna/1", "the address a@b.c belongs to somebody else");
         assert_eq!(conflict.reason, reasons::ADDRESS_CONFLICT);
         assert!(conflict.message.contains("Mailbox acme/anna"), "{}", conflict.message);
         let same = of(Outcome::Denied, "u/acme/Mailbox/anna/1", "");
         assert_eq!(same.reason, reasons::ADDRESS_CONFLICT);
         assert!(same.message.contains("Mailbox acme/anna"), "{}", same.message);
+        let former = of(Outcome::Denied, "v/acme/Mailbox/anna/1", "");
+        assert_eq!(former.reason, reasons::NOT_OWNED);
+        assert!(former.message.contains("kontor.dev/adopt"), "{}", former.message);
         let free = of(Outcome::Denied, "", "");
         assert_eq!(free.reason, reasons::NOT_OWNED);
         assert!(free.message.contains("kontor.dev/adopt"), "{}", free.message);
         assert_eq!(of(Outcome::Limit, "", "full").reason, reasons::LIMIT_EXCEEDED);
         assert_eq!(of(Outcome::Created, "", "").holds, Holds::True);
-        let away = with_ready(findings(&Err(Trouble::Unavailable("x".into()))));
+        let away = with_ready(findings(&Err(Trouble::Unavailable("x".into())), "u"));
         assert_eq!((away[0].reason, away[1].holds), (reasons::BACKEND_UNAVAILABLE, Holds::True));
     }
 }

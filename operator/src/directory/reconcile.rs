@@ -167,7 +167,7 @@ fn judge<K: Declared>(
     credential: &Credential,
     outcome: Result<ApplyResult, Trouble>,
 ) -> Settled {
-    let mut findings = outcome::findings(&outcome);
+    let mut findings = outcome::findings(&outcome, declaration.deployment.uid());
     findings.extend(declaration.findings.iter().cloned());
     let made = findings.iter().any(|f| f.type_ == types::PROVISIONED && f.reason == reasons::AS_DECLARED);
     let next = match &outcome {
@@ -215,7 +215,11 @@ async fn conclude<K: Declared>(
 ) -> Result<Action, Failed> {
     let before = object.conditions();
     let generation = object.meta().generation;
-    let findings = outcome::with_ready(settled.findings);
+    let mut findings = outcome::with_ready(settled.findings);
+    if conditions::is_true(before, types::PROVISIONED) {
+        // What the directory holds of an earlier generation stays there.
+        findings.retain(|f| !(f.type_ == types::PROVISIONED && f.reason == reasons::NOT_ACCEPTED));
+    }
     let action = next(object, directory, &settled.next);
     if away(&findings) && provisioned_already(before, generation) {
         // What is in the directory stays there while nobody answers; the installation's own conditions say so.
@@ -235,8 +239,7 @@ async fn conclude<K: Declared>(
     }
     write_status(object, directory, &status).await?;
     let told = |conditions: &[Condition]| -> Vec<Condition> {
-        let of_interest =
-            [types::READY, types::DRIFTED, types::QUOTA_EXCEEDED, types::DELETION_BLOCKED];
+        let of_interest = [types::READY, types::DRIFTED, types::QUOTA_EXCEEDED, types::DELETION_BLOCKED];
         conditions.iter().filter(|c| of_interest.contains(&c.type_.as_str())).cloned().collect()
     };
     let (mut before, mut after) = (told(before), told(&after));
@@ -262,8 +265,7 @@ async fn write_status<K: Declared>(
     directory: &Directory,
     status: &K::Status,
 ) -> Result<(), Failed> {
-    let api: Api<K> =
-        Api::namespaced(directory.client.clone(), &object.namespace().unwrap_or_default());
+    let api: Api<K> = Api::namespaced(directory.client.clone(), &object.namespace().unwrap_or_default());
     let name = object.name_any();
     let patch = json!({
         "apiVersion": K::api_version(&()),
@@ -334,7 +336,9 @@ async fn give_up<K: Declared>(object: &K, directory: &Directory) -> Result<Actio
                 credentials_version: None,
                 next: Next::Backoff,
             };
-            return conclude(object, directory, settled).await;
+            conclude(object, directory, settled).await?;
+            // What is in the way may go any moment, and nobody tells.
+            return Ok(Action::requeue(jitter(BLOCKED)));
         }
     }
     let finalizers: Vec<_> =
@@ -368,7 +372,9 @@ fn blocked(outcome: &Result<ApplyResult, Trouble>, how: Reclaim, waited: i64) ->
         Err(_) if how == Reclaim::Release && waited > RELEASE_PATIENCE => None,
         Err(trouble) => say(
             reasons::BACKEND_UNAVAILABLE,
-            format!("{trouble}; it is tried again. To let go and keep the entry, set reclaimPolicy to Retain"),
+            format!(
+                "{trouble}; it is tried again. To let go and keep the entry, set reclaimPolicy to Retain"
+            ),
         ),
     }
 }
@@ -379,8 +385,7 @@ async fn patch_meta<K: Declared>(
     patch: &serde_json::Value,
     attempt: &'static str,
 ) -> Result<(), Failed> {
-    let api: Api<K> =
-        Api::namespaced(directory.client.clone(), &object.namespace().unwrap_or_default());
+    let api: Api<K> = Api::namespaced(directory.client.clone(), &object.namespace().unwrap_or_default());
     let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
     match api.patch_metadata(&object.name_any(), &parameters, &Patch::Merge(patch)).await {
         Ok(_) => Ok(()),
@@ -451,6 +456,8 @@ pub const DEPLOYMENT_ANNOTATION: &str = "kontor.dev/deployment";
 const AGAIN: Duration = Duration::from_secs(600);
 /// How often something is looked at that waits for something else, in case that was not noticed.
 const AWAITED: Duration = Duration::from_secs(120);
+/// How often a deletion that waits is tried again.
+const BLOCKED: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(2);
 const GRACE_SECONDS: i64 = 5;

@@ -4,8 +4,8 @@ use crate::conditions::{self, Finding};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kontor_crds::conditions::{reasons, types};
 use kontor_crds::{
-    AllowedNamespaces, DistributionGroup, GroupwareDeployment, MailDomain, Mailbox, NamespacesFrom, Reference,
-    ResourceMailbox, Tenant,
+    AllowedNamespaces, DistributionGroup, GroupwareDeployment, MailDomain, Mailbox, NamespacesFrom,
+    Reference, ResourceMailbox, Tenant,
 };
 use kube::ResourceExt;
 use kube::core::{PartialObjectMeta, Selector, SelectorExt};
@@ -74,10 +74,7 @@ impl World {
     ///
     /// # Errors
     /// What is wrong, as a finding for `Accepted`.
-    pub fn tenant_of(
-        &self,
-        domain: &MailDomain,
-    ) -> Result<(Arc<Tenant>, Arc<GroupwareDeployment>), Finding> {
+    pub fn tenant_of(&self, domain: &MailDomain) -> Result<(Arc<Tenant>, Arc<GroupwareDeployment>), Finding> {
         let home = domain.namespace().unwrap_or_default();
         let reference = &domain.spec.tenant_ref;
         let namespace = reference.namespace_or(&home);

@@ -144,8 +144,13 @@ impl Identity {
                     data: Some(data),
                     ..Secret::default()
                 };
-                // Refused when another replica was faster; the next try reads its.
-                secrets.create(&PostParams::default(), &secret).await?;
+                match secrets.create(&PostParams::default(), &secret).await {
+                    // Another replica was faster: its certificate is as good.
+                    Err(kube::Error::Api(status)) if status.code == 409 => {
+                        return Box::pin(self.certificate()).await;
+                    }
+                    created => drop(created?),
+                }
             }
             Some(found) => {
                 let version = found.metadata.resource_version;
