@@ -195,6 +195,7 @@ impl Admin {
             | Outcome::Invalid
             | Outcome::Denied
             | Outcome::Limit
+            | Outcome::Failed
             | Outcome::Unspecified => {
                 bail!("{}", result.message)
             }

@@ -52,6 +52,11 @@ impl From<Error> for Refusal {
         match error {
             Error::Exists(what) => Refusal::new(Outcome::Conflict, format!("{what} is taken"), ""),
             Error::Invalid(why) => Refusal::new(Outcome::Invalid, why, ""),
+            // What will not do for one change must not keep the others of its call from being made.
+            Error::Internal(why) => {
+                tracing::error!(error = why, "a change of the directory failed");
+                Refusal::new(Outcome::Failed, why, "")
+            }
             other => Refusal::new(Outcome::Unspecified, other.to_string(), ""),
         }
     }
