@@ -21,7 +21,7 @@ struct Arguments {
     #[arg(value_enum, required = true)]
     names: Vec<Name>,
     /// Configuration file (TOML). `KONTOR_SECTION__KEY` in the environment has the last word.
-    #[arg(long, value_name = "FILE", env = "KONTOR_CONFIG")]
+    #[arg(short, long, value_name = "FILE", env = "KONTOR_CONFIG")]
     config: Option<PathBuf>,
 }
 

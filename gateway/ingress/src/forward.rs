@@ -141,7 +141,9 @@ pub(crate) async fn watched<T>(
 ) -> Result<T, Refusal> {
     tokio::pin!(answer);
     loop {
-        let Some(left) = exchange.left_of(idle) else { return Err(Refusal::Timeout(target)) };
+        let Some(left) = exchange.left_of(idle.saturating_add(PRECEDENCE)) else {
+            return Err(Refusal::Timeout(target));
+        };
         tokio::select! {
             biased;
             answer = &mut answer => return Ok(answer),
@@ -179,5 +181,7 @@ fn replay_of(request: &Request<RequestBody>) -> Option<request::Parts> {
     builder.body(()).ok().map(|request| request.into_parts().0)
 }
 
+/// When the client is the one that is silent, its own body notices first.
+const PRECEDENCE: Duration = Duration::from_millis(500);
 /// Upstreams that are tried for one request.
 const MOST_TRIED: usize = 3;

@@ -91,6 +91,16 @@ async fn heads_that_are_too_large_or_too_slow_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stops_coming_is_told() {
+    let upstream = Upstream::start("a");
+    let served = Served::start(&format!("[routes.dav]\nidle = '1s'\n{}", upstream.config())).await;
+    let request = b"PUT /dav/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nonly this";
+    let answer = tokio::time::timeout(support::LIMIT, raw(served.http, request, support::LIMIT)).await;
+    let answer = answer.expect("told and closed");
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not come"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_is_no_request() {
     let upstream = Upstream::start("a");
     let served = Served::start(&upstream.config()).await;
