@@ -13,7 +13,7 @@
     - mailboxes/status
     - distributiongroups/status
     - resourcemailboxes/status
-  verbs: [get, patch]
+  verbs: [patch]
 # Owner references with blockOwnerDeletion, where the admission plugin OwnerReferencesPermissionEnforcement is on.
 - apiGroups: [kontor.dev]
   resources: [groupwaredeployments/finalizers]
@@ -51,11 +51,7 @@
 # Which pods there are, to count their connections and to say why they do not start.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
-# The volumes of embedded storage, with deletionPolicy: Delete.
-- apiGroups: [""]
-  resources: [persistentvolumeclaims]
-  verbs: [get, list, delete]
+  verbs: [list, watch]
 # Optional APIs. A rule for one that the cluster does not have allows nothing.
 # TCPRoutes and TLSRoutes, with exposure type Gateway.
 - apiGroups: [gateway.networking.k8s.io]
