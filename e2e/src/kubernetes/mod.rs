@@ -11,6 +11,7 @@ pub mod audit;
 pub mod component;
 pub mod control_plane;
 pub mod image;
+pub mod installation;
 pub mod network;
 pub mod node;
 pub mod operands;

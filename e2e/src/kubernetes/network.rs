@@ -3,11 +3,16 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sched::{CloneFlags, setns};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
 
 use crate::process::run;
 
@@ -118,25 +123,101 @@ pub async fn connect_within(namespace: &Path, address: SocketAddr) -> Result<Tcp
 /// Listens on loopback outside and hands each connection to `address` inside of the namespace, for as long as
 /// the runtime lives. Returns where it listens.
 pub async fn forward(namespace: Option<&Path>, address: SocketAddr, port: u16) -> Result<SocketAddr> {
+    let namespace = namespace.map(Path::to_owned);
+    serve(port, move |mut outside| {
+        let namespace = namespace.clone();
+        async move {
+            let mut inside = match &namespace {
+                Some(namespace) => connect_within(namespace, address).await?,
+                None => TcpStream::connect(address).await?,
+            };
+            tokio::io::copy_bidirectional(&mut outside, &mut inside).await?;
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// As [`forward`], to a server that speaks TLS from the first octet: what comes out on loopback is plain, for clients
+/// that know no better. Any certificate will do.
+pub async fn forward_tls(namespace: &Path, address: SocketAddr) -> Result<SocketAddr> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = rustls::ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let namespace = namespace.to_owned();
+    serve(0, move |mut outside| {
+        let (namespace, connector) = (namespace.clone(), connector.clone());
+        async move {
+            let inside = connect_within(&namespace, address).await?;
+            let mut inside = connector.connect(ServerName::from(address.ip()), inside).await?;
+            tokio::io::copy_bidirectional(&mut outside, &mut inside).await?;
+            Ok(())
+        }
+    })
+    .await
+}
+
+async fn serve<F, Fut>(port: u16, hand_over: F) -> Result<SocketAddr>
+where
+    F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<()>> + Send,
+{
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let local = listener.local_addr()?;
-    let namespace = namespace.map(Path::to_owned);
+    let hand_over = Arc::new(hand_over);
     tokio::spawn(async move {
-        while let Ok((mut outside, _)) = listener.accept().await {
-            let namespace = namespace.clone();
+        while let Ok((outside, _)) = listener.accept().await {
+            let hand_over = hand_over.clone();
             tokio::spawn(async move {
-                let inside = match &namespace {
-                    Some(namespace) => connect_within(namespace, address).await,
-                    None => TcpStream::connect(address).await.map_err(Into::into),
-                };
-                if let Ok(mut inside) = inside {
-                    let _ = outside.set_nodelay(true);
-                    let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-                }
+                let _ = outside.set_nodelay(true);
+                // Whoever connected sees the end of the connection, and knows better whether that is an error.
+                let _ = hand_over(outside).await;
             });
         }
     });
     Ok(local)
+}
+
+/// Believes everybody. What servers show, and to whom, is tested where it is made.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Removes the namespaces of a cluster, whether it still runs or not.

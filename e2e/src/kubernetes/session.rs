@@ -154,10 +154,10 @@ impl Session {
         made.metadata.name.context("a namespace has a name")
     }
 
-    /// Makes volumes for `uid`; see [`volumes::make`].
-    pub async fn volumes(&self, prefix: &str, count: usize, size: &str, uid: u32) -> Result<()> {
+    /// Makes volumes; see [`volumes::make`].
+    pub async fn volumes(&self, prefix: &str, count: usize, size: &str) -> Result<()> {
         let folder = self.info.volumes.as_ref().context("no nodes of ours")?;
-        volumes::make(&self.client().await?, folder, prefix, count, size, uid).await
+        volumes::make(&self.client().await?, folder, prefix, count, size).await
     }
 
     /// Brings an image to every node. The same reference is brought once.
@@ -177,16 +177,24 @@ impl Session {
     /// Listens on loopback for as long as the current runtime lives, and hands connections to a Service by its
     /// cluster address, as a program on the first node would reach it.
     pub async fn forward(&self, namespace: &str, service: &str, port: u16) -> Result<SocketAddr> {
+        network::forward(Some(self.inside()?), self.address(namespace, service, port).await?, 0).await
+    }
+
+    /// As [`Session::forward`], and ends TLS on the way; see [`network::forward_tls`].
+    pub async fn forward_tls(&self, namespace: &str, service: &str, port: u16) -> Result<SocketAddr> {
+        network::forward_tls(self.inside()?, self.address(namespace, service, port).await?).await
+    }
+
+    /// The cluster address of a Service.
+    async fn address(&self, namespace: &str, service: &str, port: u16) -> Result<SocketAddr> {
         let api: Api<Service> = Api::namespaced(self.client().await?, namespace);
         let spec = api.get(service).await?.spec.context("a Service has a spec")?;
         let address = spec.cluster_ip.context("a Service has an address")?;
-        self.forward_to(format!("{address}:{port}").parse()?).await
+        Ok(format!("{address}:{port}").parse()?)
     }
 
-    /// As [`Session::forward`], to any address of the cluster.
-    pub async fn forward_to(&self, address: SocketAddr) -> Result<SocketAddr> {
-        let inside = self.info.namespaces.first().context("no nodes of ours")?;
-        network::forward(Some(inside), address, 0).await
+    fn inside(&self) -> Result<&Path> {
+        Ok(self.info.namespaces.first().context("no nodes of ours")?)
     }
 
     /// The end of the audit log as of now.

@@ -1,6 +1,7 @@
 //! Storage for pods: folders of this machine as PersistentVolumes, made by hand because nothing provisions them.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -31,22 +32,16 @@ pub async fn storage_class(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Makes `count` volumes of `size` (a Kubernetes quantity) below `folder`, owned by `uid`: a hostPath volume takes
-/// no notice of `fsGroup`. They are the first node's, so that losing another one loses no data.
-pub async fn make(
-    client: &Client,
-    folder: &Path,
-    prefix: &str,
-    count: usize,
-    size: &str,
-    uid: u32,
-) -> Result<()> {
+/// Makes `count` volumes of `size` (a Kubernetes quantity) below `folder`. Any user may write to them: which pod takes
+/// which is not known before, and a hostPath volume takes no notice of `fsGroup`. They are the first node's, so that
+/// losing another one loses no data.
+pub async fn make(client: &Client, folder: &Path, prefix: &str, count: usize, size: &str) -> Result<()> {
     let api: Api<PersistentVolume> = Api::all(client.clone());
     for number in 0..count {
         let name = format!("{prefix}-{number}");
         let path = folder.join(&name);
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
-        std::os::unix::fs::chown(&path, Some(uid), Some(uid))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777))?;
         let volume: PersistentVolume = serde_json::from_value(json!({
             "apiVersion": "v1",
             "kind": "PersistentVolume",
