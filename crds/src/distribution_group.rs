@@ -69,7 +69,7 @@ pub struct DistributionGroupSpec {
 
     /// Members, with `membershipType: Static`. Unset: not managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 5000), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = 2000), extend("x-kubernetes-list-type" = "atomic"))]
     pub members: Option<Vec<Member>>,
 
     /// Labels of Mailbox and ResourceMailbox resources in this namespace, with `membershipType: Dynamic`. Those of the
