@@ -213,7 +213,7 @@ impl Applier {
         self.applied.lock().insert(key.clone(), (hash, own_mind));
         metrics::counter!("kontor_operator_writes_total", "verb" => "apply", "kind" => key.kind.clone())
             .increment(1);
-        self.children.put(key, written);
+        self.children.put(&object.resource, written);
         Ok(outcome)
     }
 

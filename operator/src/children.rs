@@ -9,7 +9,7 @@ use crate::apis::{Apis, Optional};
 use crate::context::Wake;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, TypeMeta};
 use kube::core::ApiResource;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -67,8 +67,9 @@ impl Children {
     }
 
     /// An object as an answer of the API server shows it, ahead of the watch.
-    pub fn put(&self, key: Key, object: DynamicObject) {
-        let object = Arc::new(slim(object));
+    pub fn put(&self, resource: &ApiResource, object: DynamicObject) {
+        let object = Arc::new(slim(resource, object));
+        let key = key(resource, &object);
         let mut objects = self.objects.write();
         // The watch may have been faster, and newer.
         let newer = objects.get(&key).is_some_and(|known| version(known) > version(&object));
@@ -128,13 +129,13 @@ impl Children {
             match events.try_next().await {
                 Ok(Some(watcher::Event::Init)) => listing.clear(),
                 Ok(Some(watcher::Event::InitApply(object))) => {
-                    listing.insert(key(&resource, &object), Arc::new(slim(object)));
+                    listing.insert(key(&resource, &object), Arc::new(slim(&resource, object)));
                 }
                 Ok(Some(watcher::Event::InitDone)) => {
                     self.replace_kind(&resource, std::mem::take(&mut listing))
                 }
                 Ok(Some(watcher::Event::Apply(object))) => {
-                    let object = slim(object);
+                    let object = slim(&resource, object);
                     self.wake_owner(&object);
                     self.objects.write().insert(key(&resource, &object), Arc::new(object));
                 }
@@ -208,8 +209,9 @@ pub fn core() -> Vec<ApiResource> {
     ]
 }
 
-/// Who wrote, and when, without what.
-fn slim(mut object: DynamicObject) -> DynamicObject {
+/// Who wrote, and when, without what. Items of a list come without their kind.
+fn slim(resource: &ApiResource, mut object: DynamicObject) -> DynamicObject {
+    object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
     for entry in object.metadata.managed_fields.iter_mut().flatten() {
         *entry = ManagedFieldsEntry { fields_v1: None, ..std::mem::take(entry) };
     }

@@ -18,6 +18,8 @@ pub struct Applied {
     pub put_back: Vec<String>,
     /// What the API server did not do.
     pub errors: Vec<ApplyError>,
+    /// Whether something waits until the watch of its kind, whose API has just appeared, knows what there is.
+    pub waiting: bool,
 }
 
 /// Applies. One object that is refused does not keep the others back.
@@ -32,6 +34,10 @@ pub async fn apply(
 ) -> Applied {
     let mut applied = Applied::default();
     for object in &desired.objects {
+        if !context.children.is_listed(&object.resource) {
+            applied.waiting = true;
+            continue;
+        }
         match applier.apply(object).await {
             Ok(Outcome::Unchanged | Outcome::Created | Outcome::Updated) => {}
             Ok(Outcome::PutBack { by, fields }) => {
@@ -59,7 +65,7 @@ pub async fn apply(
     }
     let wanted: HashSet<Key> = desired.objects.iter().map(crate::apply::Object::key).collect();
     for (key, object) in &view.objects {
-        if wanted.contains(key) || !is_ours(identity, object) || (hold && is_held(key)) {
+        if wanted.contains(key) || !is_ours(identity, key, object) || (hold && is_held(key)) {
             continue;
         }
         let Some(resource) = resource_of(context, key) else { continue };
@@ -77,13 +83,11 @@ fn is_held(key: &Key) -> bool {
 }
 
 /// Made for this very deployment, and not kept on purpose.
-fn is_ours(identity: &Identity, object: &kube::api::DynamicObject) -> bool {
+fn is_ours(identity: &Identity, key: &Key, object: &kube::api::DynamicObject) -> bool {
     let owners = object.metadata.owner_references.iter().flatten();
     let ours = owners.into_iter().any(|owner| owner.uid == identity.uid);
     let kept = [identity.child(DATABASE), identity.child(OBJECT_STORE)];
-    let is_secret = object.types.as_ref().is_some_and(|types| types.kind == "Secret");
-    let name = object.metadata.name.as_ref();
-    ours && !(is_secret && name.is_some_and(|name| kept.contains(name)))
+    ours && !(key.kind == "Secret" && kept.contains(&key.name))
 }
 
 fn resource_of(context: &Context, key: &Key) -> Option<ApiResource> {

@@ -58,6 +58,12 @@ pub fn diagnose(words: &str) -> Diagnosis {
         of(Part::Database, "InvalidURL", "write postgres://user:password@host:5432/database")
     } else if has(&["certificate", "tls", "ssl"]) {
         of(Part::Database, "TLSFailed", "check sslmode in the URL and the server's certificate")
+    } else if text.trim_end().ends_with("db error") {
+        of(
+            Part::Database,
+            "Refused",
+            "the server answers and refuses: check user, password and database in the URL",
+        )
     } else if has(&[
         "refused",
         "timed out",
@@ -90,6 +96,11 @@ mod tests {
                 "the database: db error: FATAL: password authentication failed for user \"k\"",
                 Part::Database,
                 "AuthFailed",
+            ),
+            (
+                "not available: the database: Error occurred while creating a new object: db error",
+                Part::Database,
+                "Refused",
             ),
             (
                 "the database: db error: FATAL: database \"x\" does not exist",

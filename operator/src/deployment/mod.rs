@@ -85,9 +85,14 @@ pub async fn run(
     let state = Arc::new(State { context: context.clone(), applier, memory: Mutex::default() });
     let api = context.scope.api::<GroupwareDeployment>(context.client.clone());
     let woken = futures::stream::unfold(woken, async |mut woken| Some((woken.recv().await?, woken)));
+    let apis = futures::stream::unfold(context.apis.clone(), async |mut apis| {
+        apis.changed().await;
+        Some(((), apis))
+    });
     Controller::new(api, watcher::Config::default())
         .with_config(Config::default().concurrency(8).debounce(DEBOUNCE))
         .reconcile_on(woken)
+        .reconcile_all_on(apis)
         .run(reconcile, on_error, state)
         .for_each(async |outcome| {
             if let Err(error) = outcome {
@@ -165,7 +170,11 @@ async fn reconcile_one(deployment: &GroupwareDeployment, state: &State) -> Resul
     let ready = conditions::is_true(&status.conditions, status::READY);
     say(deployment, state, status).await?;
     let retry = if enabled { retry_migration(deployment, state, &valid, &progress, now).await } else { None };
-    let later = if ready { READY_RESYNC } else { UNREADY };
+    let later = match &applied {
+        Some(applied) if applied.waiting => WAITING,
+        _ if ready => READY_RESYNC,
+        _ => UNREADY,
+    };
     Ok(Action::requeue(retry.map_or(later, |retry| retry.min(later))))
 }
 
@@ -304,6 +313,7 @@ const CONTROLLER: &str = "deployment";
 const DEBOUNCE: Duration = Duration::from_millis(300);
 /// When everything is well: certificates come of age, Secrets that are not watched change.
 const READY_RESYNC: Duration = Duration::from_secs(60);
+const WAITING: Duration = Duration::from_secs(1);
 const UNREADY: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_secs(120);

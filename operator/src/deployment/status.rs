@@ -204,43 +204,14 @@ fn dependencies(valid: &Valid, outcome: &Outcome<'_>, before: &GroupwareDeployme
         None => otherwise,
     };
     match migration {
-        Some(JobState::Complete) => {
-            let nodes: Vec<_> = view.pods_of(STORAGE_NODE).collect();
-            let lacks = |need: &str| {
-                let asked = nodes.iter().filter_map(|pod| pod.unmet.as_ref());
-                let (mut without, mut with) = (0, 0);
-                for unmet in asked {
-                    if unmet.iter().any(|other| other == need) { without += 1 } else { with += 1 }
-                }
-                (without, with)
-            };
-            let words =
-                nodes.iter().filter_map(|pod| pod.last_words.as_deref()).map(diagnose).collect::<Vec<_>>();
-            let part = |part: Part, need: &str, type_: &'static str, what: &str| {
-                let said = words.iter().find(|diagnosis| diagnosis.part == part);
-                match (lacks(need), said) {
-                    ((_, with), _) if with > 0 => Finding::yes(type_, "Reachable", ""),
-                    ((_, 0), Some(said)) => Finding::no(
-                        type_,
-                        said.reason,
-                        format!("storage nodes cannot use the {what}: {}", said.advice),
-                    ),
-                    ((without, 0), None) if without > 0 => Finding::no(
-                        type_,
-                        "Unreachable",
-                        format!(
-                            "no storage node reaches the {what}; gateways answer with temporary errors until one does"
-                        ),
-                    ),
-                    _ => still(type_, Finding::yes(type_, "Reachable", "")),
-                }
-            };
-            vec![
-                part(Part::Database, "database", DATABASE_READY, "database"),
-                part(Part::ObjectStore, "blobs", OBJECT_STORE_READY, "object store"),
-                Finding::yes(SCHEMA_CURRENT, "Migrated", format!("the schema is that of {target}")),
-            ]
-        }
+        Some(JobState::Complete) => vec![
+            by_nodes(view, &DATABASE_OF_NODES)
+                .unwrap_or_else(|| still(DATABASE_READY, Finding::yes(DATABASE_READY, "Reachable", ""))),
+            by_nodes(view, &BLOBS_OF_NODES).unwrap_or_else(|| {
+                still(OBJECT_STORE_READY, Finding::yes(OBJECT_STORE_READY, "Reachable", ""))
+            }),
+            Finding::yes(SCHEMA_CURRENT, "Migrated", format!("the schema is that of {target}")),
+        ],
         Some(JobState::Failed(_)) => {
             let words = view.pods_of(MIGRATE).find_map(|pod| pod.last_words.clone()).unwrap_or_default();
             if words.is_empty() {
@@ -264,8 +235,13 @@ fn dependencies(valid: &Valid, outcome: &Outcome<'_>, before: &GroupwareDeployme
                 None => Finding::no(SCHEMA_CURRENT, "MigrationRunning", format!("migrating to {target}")),
             };
             vec![
-                still(DATABASE_READY, Finding::unknown(DATABASE_READY, "Checking", "")),
-                still(OBJECT_STORE_READY, Finding::unknown(OBJECT_STORE_READY, "Checking", "")),
+                // An upgrade: what runs already knows.
+                by_nodes(view, &DATABASE_OF_NODES).unwrap_or_else(|| {
+                    still(DATABASE_READY, Finding::unknown(DATABASE_READY, "Checking", ""))
+                }),
+                by_nodes(view, &BLOBS_OF_NODES).unwrap_or_else(|| {
+                    still(OBJECT_STORE_READY, Finding::unknown(OBJECT_STORE_READY, "Checking", ""))
+                }),
                 running,
             ]
         }
@@ -295,6 +271,41 @@ fn dependencies(valid: &Valid, outcome: &Outcome<'_>, before: &GroupwareDeployme
             ]
         }
     }
+}
+
+/// What storage nodes lack, and what that means.
+struct Need {
+    part: Part,
+    need: &'static str,
+    type_: &'static str,
+    what: &'static str,
+}
+
+const DATABASE_OF_NODES: Need =
+    Need { part: Part::Database, need: "database", type_: DATABASE_READY, what: "database" };
+const BLOBS_OF_NODES: Need =
+    Need { part: Part::ObjectStore, need: "blobs", type_: OBJECT_STORE_READY, what: "object store" };
+
+/// What the storage nodes say; none when none has said anything.
+fn by_nodes(view: &View, need: &Need) -> Option<Finding> {
+    let Need { part, need, type_, what } = *need;
+    let nodes: Vec<_> = view.pods_of(STORAGE_NODE).collect();
+    let asked: Vec<_> = nodes.iter().filter_map(|pod| pod.unmet.as_ref()).collect();
+    let lacks = |unmet: &&Vec<String>| unmet.iter().any(|other| other == need);
+    if asked.iter().any(|unmet| !lacks(unmet)) {
+        return Some(Finding::yes(type_, "Reachable", ""));
+    }
+    let said = nodes.iter().filter_map(|pod| pod.last_words.as_deref()).map(diagnose);
+    if let Some(said) = said.into_iter().find(|diagnosis| diagnosis.part == part) {
+        let message = format!("storage nodes cannot use the {what}: {}", said.advice);
+        return Some(Finding::no(type_, said.reason, message));
+    }
+    (!asked.is_empty()).then(|| {
+        let message = format!(
+            "no storage node reaches the {what}; gateways answer with temporary errors until one does"
+        );
+        Finding::no(type_, "Unreachable", message)
+    })
 }
 
 fn failed(diagnosis: &Diagnosis, words: &str) -> Vec<Finding> {
@@ -354,7 +365,7 @@ fn shortage(
     least: i32,
 ) -> Option<(&'static str, String)> {
     let Some(live) = live else { return Some(("Pending", "not made yet".to_owned())) };
-    if live.ready >= least.min(live.wanted.max(least)) && live.stalled.is_none() {
+    if live.ready >= least && live.stalled.is_none() {
         return None;
     }
     if let Some(refused) = &live.refused {

@@ -19,7 +19,10 @@ pub mod signals;
 mod tenant;
 pub mod world;
 
-use crate::Context;
+use crate::context::Census;
+use crate::events::Events;
+use crate::{Context, Scope};
+use admin::{Admin, Batches};
 use anyhow::Context as _;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -29,7 +32,7 @@ use kube::runtime::controller::{Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Resource};
+use kube::{Api, Client, Resource};
 use reconcile::Directory;
 use signals::{Signalled, Signals};
 use std::sync::Arc;
@@ -45,6 +48,21 @@ pub use reconcile::{DEPLOYMENT_ANNOTATION, MANAGER};
 /// # Errors
 /// When one of them ends.
 pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
+    let admin = Arc::new(context.storage.clone());
+    serve(&context.client, &context.scope, &context.events, &context.census, admin).await
+}
+
+/// As [`run`], with another way to the storage nodes.
+///
+/// # Errors
+/// When a controller ends.
+pub async fn serve(
+    client: &Client,
+    scope: &Scope,
+    events: &Events,
+    census: &Census,
+    admin: Arc<dyn Admin>,
+) -> anyhow::Result<()> {
     let (tenants, tenants_in) = reflector::store();
     let (domains, domains_in) = reflector::store();
     let (mailboxes, mailboxes_in) = reflector::store();
@@ -57,25 +75,25 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let (signals, queues) = Signals::new();
     let mut tasks = JoinSet::new();
 
-    follow(&mut tasks, &context, tenants_in, &world, &signals);
-    follow(&mut tasks, &context, domains_in, &world, &signals);
-    follow(&mut tasks, &context, mailboxes_in, &world, &signals);
-    follow(&mut tasks, &context, groups_in, &world, &signals);
-    follow(&mut tasks, &context, resources_in, &world, &signals);
-    let watched = watcher(context.scope.api(context.client.clone()), watcher::Config::default());
-    let events = reflector(deployments_in, watched.default_backoff());
-    tasks.spawn(signals::follow_deployments(events, world.clone(), signals.clone()));
+    follow(&mut tasks, scope.api(client.clone()), tenants_in, &world, &signals);
+    follow(&mut tasks, scope.api(client.clone()), domains_in, &world, &signals);
+    follow(&mut tasks, scope.api(client.clone()), mailboxes_in, &world, &signals);
+    follow(&mut tasks, scope.api(client.clone()), groups_in, &world, &signals);
+    follow(&mut tasks, scope.api(client.clone()), resources_in, &world, &signals);
+    let watched = watcher(scope.api(client.clone()), watcher::Config::default());
+    let followed = reflector(deployments_in, watched.default_backoff());
+    tasks.spawn(signals::follow_deployments(followed, world.clone(), signals.clone()));
     // Of Secrets and Namespaces only their metadata comes over the wire.
-    let api: Api<PartialObjectMeta<Secret>> = context.scope.api(context.client.clone());
+    let api: Api<PartialObjectMeta<Secret>> = scope.api(client.clone());
     let watched = watcher(api, watcher::Config::default()).modify(|secret| slim(&mut secret.metadata));
-    let events = reflector(secrets_in, watched.default_backoff());
-    tasks.spawn(signals::follow_secrets(events, world.clone(), signals.clone()));
-    if context.scope == crate::Scope::Cluster {
-        let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.client.clone());
+    let followed = reflector(secrets_in, watched.default_backoff());
+    tasks.spawn(signals::follow_secrets(followed, world.clone(), signals.clone()));
+    if *scope == Scope::Cluster {
+        let api: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
         let watched =
             watcher(api, watcher::Config::default()).modify(|namespace| slim(&mut namespace.metadata));
-        let events = reflector(namespaces_in, watched.default_backoff());
-        tasks.spawn(signals::follow_namespaces(events, world.clone(), signals.clone()));
+        let followed = reflector(namespaces_in, watched.default_backoff());
+        tasks.spawn(signals::follow_namespaces(followed, world.clone(), signals.clone()));
         ready(&world.namespaces).await?;
     }
     // Nothing is judged by what is not known yet.
@@ -87,12 +105,12 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     ready(&world.groups).await?;
     ready(&world.resources).await?;
 
-    tasks.spawn(census::keep(world.clone(), context.census.clone(), signals.counted.clone()));
+    tasks.spawn(census::keep(world.clone(), census.clone(), signals.counted.clone()));
     let directory = Arc::new(Directory {
-        client: context.client.clone(),
+        client: client.clone(),
         world: world.clone(),
-        batches: admin::Batches::new(Arc::new(context.storage.clone())),
-        events: context.events.clone(),
+        batches: Batches::new(admin),
+        events: events.clone(),
         failures: parking_lot::Mutex::default(),
     });
     tasks.spawn(control(&world.tenants, queues.tenants, &signals, directory.clone()));
@@ -116,12 +134,11 @@ where
 
 fn follow<K: Signalled + Resource<DynamicType = ()>>(
     tasks: &mut JoinSet<()>,
-    context: &Context,
+    api: Api<K>,
     writer: Writer<K>,
     world: &World,
     signals: &Signals,
 ) {
-    let api: Api<K> = context.scope.api(context.client.clone());
     let watched =
         watcher(api, watcher::Config::default()).modify(|object| slim(object.meta_mut())).default_backoff();
     let events = reflector(writer, watched);

@@ -1,0 +1,120 @@
+//! The configuration files that the operator writes are read by the programs that they are for.
+
+use kontor_crds::groupware_deployment::GroupwareDeployment;
+use kontor_operator::deployment::build::config;
+use kontor_operator::deployment::dereference::{References, SecretData};
+use kontor_operator::deployment::validate::{Valid, validate};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const MANIFEST: &str = "
+apiVersion: kontor.dev/v1alpha1
+kind: GroupwareDeployment
+metadata: {name: acme, namespace: mail}
+spec:
+  image: {tag: '1'}
+  gateways:
+  - name: all
+    protocols: [SMTP, Submission, LMTP, IMAP, POP3]
+    drain: {preStopDelaySeconds: 7, gracePeriodSeconds: 100}
+    config:
+      maxConnections: 11
+      maxConnectionsPerAddress: 12
+      smtp:
+        hostname: mx.example.org
+        maxMessageBytes: 1000000
+        maxRecipients: 123
+        relay: {host: relay.example.org, port: 26, tls: None, credentialsSecretRef: {name: relay}}
+      imap: {maxMessageBytes: 2000000, idleTimeoutSeconds: 2400}
+      pop3: {idleTimeoutSeconds: 700, markSeen: false}
+  storage:
+    nodes: {databaseConnections: 5}
+    database: {external: {urlSecretRef: {name: db, key: url}}}
+    objectStore: {endpoint: 'http://s3:3900', bucket: mail, prefix: a/, credentialsSecretRef: {name: s3}}
+  network:
+    proxyProtocol: {mode: Enabled, trustedCIDRs: ['10.0.0.0/8']}
+";
+
+fn valid(manifest: &str) -> Valid {
+    let deployment: GroupwareDeployment = serde_saphyr::from_str(manifest).expect("a GroupwareDeployment");
+    let secret = |pairs: &[(&str, &str)]| {
+        let data = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+        SecretData(data.collect())
+    };
+    let secrets = BTreeMap::from([
+        ("db".to_owned(), secret(&[("url", "postgres://a@b/c")])),
+        ("s3".to_owned(), secret(&[("accessKey", "a"), ("secretKey", "b")])),
+        ("relay".to_owned(), secret(&[("username", "a"), ("password", "b")])),
+    ]);
+    validate(&deployment, &References { secrets, ..References::default() }).expect("valid")
+}
+
+#[test]
+fn a_gateway_reads_what_the_operator_writes() {
+    let valid = valid(MANIFEST);
+    let text = config::gateway(&valid, &valid.spec.gateways[0]);
+    let user = ("KONTOR_SMTP__RELAY__USER".to_owned(), "anna".to_owned());
+    let read: kontor_gateway::Config =
+        kontor_gateway_core::config::parse(&text, [user]).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(read.store.addresses, ["acme-storage-node-headless.mail.svc:7143"]);
+    assert_eq!(read.process.monitor.map(|monitor| monitor.port()), Some(9090));
+    assert_eq!(read.process.grace, Duration::from_secs(90));
+    assert_eq!(read.tls.certificates.len(), 1);
+    let ports = [
+        (&read.listen.smtp, 2525),
+        (&read.listen.submission, 2587),
+        (&read.listen.submissions, 2465),
+        (&read.listen.lmtp, 2424),
+        (&read.listen.imap, 2143),
+        (&read.listen.imaps, 2993),
+        (&read.listen.pop3, 2110),
+        (&read.listen.pop3s, 2995),
+    ];
+    for (listeners, port) in ports {
+        let [listener] = listeners.0.as_slice() else { panic!("{port}: {listeners:?}") };
+        assert_eq!(listener.bind.port(), port);
+        assert_eq!((listener.max_connections, listener.max_per_address), (11, 12));
+        // LMTP is for the inside, where no balancer is.
+        assert_eq!(listener.proxy_from.is_empty(), port == 2424, "{port}");
+    }
+    assert_eq!(read.smtp.hostname, "mx.example.org");
+    assert_eq!((read.smtp.max_message_size, read.smtp.max_recipients), (1_000_000, 123));
+    assert!(read.smtp.queue.runner);
+    let relay = read.smtp.relay.expect("a relay");
+    assert_eq!((relay.port(), relay.user.as_deref()), (26, Some("anna")));
+    assert!(relay.password_file.is_some());
+    assert_eq!(read.imap.append_limit, 2_000_000);
+    assert_eq!(read.imap.idle_timeout, Duration::from_secs(2400));
+    assert_eq!((read.pop3.command_timeout, read.pop3.mark_seen), (Duration::from_secs(700), false));
+}
+
+#[test]
+fn a_storage_node_reads_what_the_operator_writes() {
+    let text = config::storage_node(&valid(MANIFEST));
+    let read: kontor_storage_node::Config =
+        kontor_gateway_core::config::parse(&text, []).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(read.database_connections, 5);
+    assert_eq!(read.monitor.map(|monitor| monitor.port()), Some(9090));
+    assert!(read.database_url_file.is_some());
+    let listen = read.listen.expect("a listener");
+    assert_eq!(listen.address, "0.0.0.0:7143");
+    let blobs = format!("{:?}", read.blobs);
+    for part in ["http://s3:3900", "\"mail\"", "\"a/\"", "access-key", "secret-key"] {
+        assert!(blobs.contains(part), "{part} in {blobs}");
+    }
+}
+
+#[test]
+fn a_pool_for_lmtp_alone_leaves_the_queue_to_the_others() {
+    let manifest = MANIFEST
+        .replace("protocols: [SMTP, Submission, LMTP, IMAP, POP3]", "protocols: [LMTP]")
+        .replace("  storage:\n", "  - {name: mx, protocols: [SMTP]}\n  storage:\n");
+    let valid = valid(&manifest);
+    let runner = |pool: usize| {
+        let text = config::gateway(&valid, &valid.spec.gateways[pool]);
+        let read: kontor_gateway::Config =
+            kontor_gateway_core::config::parse(&text, []).expect("a configuration");
+        read.smtp.queue.runner
+    };
+    assert_eq!((runner(0), runner(1)), (false, true));
+}
