@@ -33,10 +33,23 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            eprintln!("kubectl-kontor: {error:#}");
+            eprintln!("kubectl-kontor: {}", words(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error and its causes, each in a few words: an answer of the API server is its message.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = Vec::new();
+    for cause in error.chain() {
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
+            words.push(status.message.clone());
+            break;
+        }
+        words.push(cause.to_string());
+    }
+    words.join(": ")
 }
 
 /// What a command found.
@@ -54,5 +67,18 @@ impl From<Outcome> for ExitCode {
             Outcome::Fine => Self::SUCCESS,
             Outcome::Remarkable => Self::from(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[test]
+    fn what_the_api_server_says_is_said_once() {
+        let status = Status { message: "pods is forbidden".into(), code: 403, ..Status::default() };
+        let error = anyhow::Error::from(kube::Error::Api(Box::new(status))).context("cannot list pods");
+        assert_eq!(words(&error), "cannot list pods: pods is forbidden");
     }
 }

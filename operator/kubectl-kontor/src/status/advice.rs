@@ -4,6 +4,13 @@
 pub fn for_condition(subject: &str, reason: &str, name: &str) -> String {
     let advice = match (subject, reason) {
         (_, "InvalidSpec") => "Correct the field that the message names, and apply it again.",
+        (_, "InvalidSecret") => {
+            "Put what is missing into the Secret that the message names. It is taken up as soon as it is there."
+        }
+        (_, "RefNotReady") => {
+            "Wait for what the message names, or look why it does not become ready: kubectl describe it."
+        }
+        (_, "QuotaExceeded") => "Raise the ResourceQuota of the namespace, or lower replicas and resources.",
         (_, "RefNotFound") => {
             "Create what the message names, or correct the reference. It is taken up as soon as it is there."
         }
@@ -18,6 +25,18 @@ pub fn for_condition(subject: &str, reason: &str, name: &str) -> String {
         }
         ("DatabaseReady", "AuthFailed") => {
             "Put the right user and password into the Secret with the database's URL."
+        }
+        ("DatabaseReady", "DatabaseMissing") => {
+            "Create the database that the URL names, or correct the name in the Secret."
+        }
+        ("DatabaseReady", "InvalidURL") => {
+            "Put a URL such as postgres://user:password@host:5432/database into the Secret."
+        }
+        ("DatabaseReady", "PermissionDenied") => {
+            "Make the user of the URL the owner of the database: it has to create tables in it."
+        }
+        ("DatabaseReady" | "ObjectStoreReady", "TLSFailed") => {
+            "Compare the certificate of that server with the name in its URL and with the authorities that pods know."
         }
         ("DatabaseReady", "VersionTooOld") => "Upgrade PostgreSQL to version 16 or newer.",
         ("DatabaseReady", _) => {
@@ -43,7 +62,7 @@ pub fn for_condition(subject: &str, reason: &str, name: &str) -> String {
         ("CertificatesReady", _) => {
             "See the Certificate or the Secret that the message names: kubectl describe certificate,secret"
         }
-        ("GatewaysAvailable", _) => "See below which pods are not ready, and why.",
+        ("GatewaysAvailable" | "StorageNodesAvailable", _) => "See below which pods are not ready, and why.",
         ("RoutesAccepted", _) => {
             "See whether the Gateway or the load balancer that the message names takes the routes."
         }

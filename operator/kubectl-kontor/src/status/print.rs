@@ -25,10 +25,15 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     words.extend(version.operator.as_ref().map(|operator| format!("operator {operator}")));
     writeln!(out, "  {}", words.join(", "))?;
     let directory = &report.directory;
-    let count = |count: Option<i64>, what: &str| {
-        format!("{} {what}", count.map_or("?".to_owned(), |n| n.to_string()))
+    let count = |count: Option<i64>, one: &str, more: &str| match count {
+        Some(1) => format!("1 {one}"),
+        Some(count) => format!("{count} {more}"),
+        None => format!("? {more}"),
     };
-    let mut words = vec![count(directory.tenants, "tenants"), count(directory.mailboxes, "mailboxes")];
+    let mut words = vec![
+        count(directory.tenants, "tenant", "tenants"),
+        count(directory.mailboxes, "mailbox", "mailboxes"),
+    ];
     words.extend(directory.pending.filter(|n| *n > 0).map(|n| doubtful(&format!("{n} pending"))));
     words.extend(directory.failed.filter(|n| *n > 0).map(|n| bad(&format!("{n} failed"))));
     writeln!(out, "  {}", words.join(", "))?;
@@ -84,6 +89,8 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
 
 fn connections(pool: &PoolReport) -> String {
     let mut words: Vec<_> = match pool.connections.len() {
+        // A pod that nobody has come to yet counts nothing.
+        0 if pool.ready > pool.unasked && !pool.protocols.is_empty() => vec!["0".to_owned()],
         1 => pool.connections.values().map(ToString::to_string).collect(),
         _ => pool.connections.iter().map(|(protocol, open)| format!("{protocol} {open}")).collect(),
     };
