@@ -44,7 +44,10 @@ impl Db {
 
     /// A connection, within a deadline.
     pub async fn get(&self) -> Result<Object, Error> {
-        self.pool.get().await.map_err(|error| Error::Unavailable(format!("the database: {error}")))
+        self.pool
+            .get()
+            .await
+            .map_err(|error| Error::Unavailable(format!("the database: {}", with_source(&error))))
     }
 
     /// Brings the schema up to date, one process at a time. The version before keeps working on it.
@@ -183,9 +186,16 @@ fn error_is_io(error: &tokio_postgres::Error) -> bool {
         || text.contains("timeout")
 }
 
-fn with_source(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+/// The whole story: "error connecting to server" alone helps nobody.
+fn with_source(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
     }
+    text
 }
