@@ -138,6 +138,11 @@ impl ApplyError {
         matches!(&*self.source, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
     }
 
+    /// There is no such API, or no longer.
+    pub fn is_unknown_api(&self) -> bool {
+        matches!(&*self.source, kube::Error::Api(status) if status.code == 404)
+    }
+
     /// What the API server said.
     pub fn reason(&self) -> String {
         match &*self.source {

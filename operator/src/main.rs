@@ -60,12 +60,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     let (apis, looking) =
         Apis::discover(client.clone()).await.context("cannot see the APIs of the cluster")?;
-    tasks.spawn(async { ended("discovery", looking.await) });
+    tasks.spawn(until_end("discovery", looking));
     let (wake, woken) = Wake::new();
     let children = Children::new(wake.clone());
     tasks.spawn({
         let watching = children.clone().watch(client.clone(), scope.clone(), apis.clone());
-        async { ended("the watch of what was made", watching.await) }
+        until_end("the watch of what was made", watching)
     });
     let (deployments, writer) = reflector::store();
     tasks.spawn({
@@ -77,11 +77,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
                     tracing::warn!(%error, "watching GroupwareDeployments");
                 }
             }
-            ended("the watch of GroupwareDeployments", ())
+            anyhow::bail!("the watch of GroupwareDeployments ended")
         }
     });
     let (observer, observing) = Observer::new(client.clone(), &scope, wake.clone());
-    tasks.spawn(async { ended("the watch of pods", observing.await) });
+    tasks.spawn(until_end("the watch of pods", observing));
     let context = Arc::new(Context {
         events: Events::new(client.clone(), &identity),
         storage: StorageAccess::new(client.clone()),
@@ -139,7 +139,9 @@ async fn lead(
     }
 }
 
-fn ended(what: &str, (): ()) -> anyhow::Result<()> {
+/// A task that should not end.
+async fn until_end(what: &'static str, task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
     anyhow::bail!("{what} ended")
 }
 

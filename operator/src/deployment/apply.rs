@@ -57,6 +57,10 @@ pub async fn apply(
                     .await;
                 applied.put_back.push(note);
             }
+            // An optional API that has just gone; the next look at the cluster's APIs knows.
+            Err(error) if error.is_unknown_api() && object.resource.group.contains('.') => {
+                applied.waiting = true;
+            }
             Err(error) => {
                 tracing::warn!(object = %object.key(), reason = error.reason(), "cannot apply");
                 applied.errors.push(error);

@@ -273,12 +273,9 @@ fn face_hash<K: Declared>(object: &K) -> u64 {
 }
 
 /// Follows a watch of a kind that has a controller: the store is current before anybody is woken.
-pub async fn follow<K: Signalled>(
-    events: impl Stream<Item = watcher::Result<Event<K>>>,
-    world: World,
-    signals: Signals,
-) where
-    K: Resource<DynamicType = ()>,
+pub async fn follow<K>(events: impl Stream<Item = watcher::Result<Event<K>>>, world: World, signals: Signals)
+where
+    K: Signalled + Resource<DynamicType = ()>,
 {
     let mut told = Told(HashMap::new());
     let mut events = std::pin::pin!(events);
