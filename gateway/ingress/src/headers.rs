@@ -185,18 +185,14 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// What a client says about itself and the way it came; also spelled with underscores, as some servers read it.
+/// Most requests claim nothing, so that looking once at each name costs less than removing each claim.
 fn remove_claims(headers: &mut HeaderMap) {
-    for name in CLAIMS {
-        headers.remove(*name);
-    }
-    let is_disguised = |name: &HeaderName| {
-        name.as_str().contains('_') && {
-            let name = name.as_str().replace('_', "-");
-            CLAIMS.contains(&name.as_str())
-        }
+    let is_claim = |name: &HeaderName| {
+        let name = name.as_str();
+        CLAIMS.contains(&name) || (name.contains('_') && CLAIMS.contains(&name.replace('_', "-").as_str()))
     };
-    let disguised: Vec<HeaderName> = headers.keys().filter(|name| is_disguised(name)).cloned().collect();
-    for name in disguised {
+    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
+    for name in claims {
         headers.remove(name);
     }
 }
