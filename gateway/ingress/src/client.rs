@@ -72,6 +72,7 @@ impl Peer {
 }
 
 /// What single client addresses take.
+#[derive(Debug)]
 pub(crate) struct Clients {
     rate: TokenBuckets<IpAddr>,
     at_once: Mutex<HashMap<IpAddr, usize>>,
@@ -117,6 +118,7 @@ impl Clients {
 }
 
 /// A request's place; given back when dropped.
+#[derive(Debug)]
 pub(crate) struct Place(Option<(Arc<Clients>, IpAddr)>);
 
 impl Drop for Place {
@@ -160,12 +162,12 @@ mod tests {
     fn so_many_at_once_and_no_more() {
         let clients = clients(0, 2);
         let ip = IpAddr::from([192, 0, 2, 1]);
-        let first = clients.admit(ip).ok().expect("room");
-        let second = clients.admit(ip).ok().expect("room");
+        let first = clients.admit(ip).expect("room");
+        let second = clients.admit(ip).expect("room");
         assert!(clients.admit(ip).is_err());
         assert!(clients.admit(IpAddr::from([192, 0, 2, 2])).is_ok(), "another client");
         drop(first);
-        let third = clients.admit(ip).ok().expect("room again");
+        let third = clients.admit(ip).expect("room again");
         drop((second, third));
         assert!(clients.at_once.lock().is_empty());
     }
@@ -176,7 +178,7 @@ mod tests {
         let ip = IpAddr::from([192, 0, 2, 1]);
         let taken = (0..200).filter(|_| clients.admit(ip).is_ok()).count();
         assert!((60..200).contains(&taken), "{taken}");
-        let too_many = clients.admit(ip).err().expect("dry");
+        let too_many = clients.admit(ip).expect_err("dry");
         assert!(too_many.retry_after <= Duration::from_secs(1));
         assert!((0..500).all(|_| clients.admit(IpAddr::from([10, 1, 2, 3])).is_ok()), "exempt");
     }
