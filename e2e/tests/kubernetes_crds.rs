@@ -26,7 +26,7 @@ async fn the_api_server_accepts_and_rejects_what_the_rules_say() -> Result<()> {
         }
     }
     println!("{accepted} cases accepted, {rejected} rejected with the message of their rule");
-    ensure!(accepted > 20 && rejected > 30, "cases are missing");
+    ensure!(accepted >= 20 && rejected >= 30, "cases are missing");
     session.down()
 }
 
