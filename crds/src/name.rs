@@ -88,71 +88,35 @@ impl Size {
     }
 }
 
-impl JsonSchema for MailAddress {
-    fn schema_name() -> Cow<'static, str> {
-        "MailAddress".into()
-    }
+/// The schema of a name: its lengths, its rule, and what is said when that does not hold.
+macro_rules! schema {
+    ($type:ident, $shortest:literal, $longest:literal, $rule:expr, $message:literal) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
 
-    fn inline_schema() -> bool {
-        true
-    }
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 3,
-            "maxLength": 320,
-            "x-kubernetes-validations": [{
-                "rule": format!("self.matches('{ADDRESS}')"),
-                "message": "a mail address in lower case is wanted, such as anna@example.org",
-            }],
-        })
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "minLength": $shortest,
+                    "maxLength": $longest,
+                    "x-kubernetes-validations": [{"rule": $rule, "message": $message}],
+                })
+            }
+        }
+    };
 }
 
-impl JsonSchema for DomainName {
-    fn schema_name() -> Cow<'static, str> {
-        "DomainName".into()
-    }
+schema!(MailAddress, 3, 320, format!("self.matches('{ADDRESS}')"), "a mail address in lower case is wanted, such as anna@example.org");
 
-    fn inline_schema() -> bool {
-        true
-    }
+schema!(DomainName, 1, 253, format!("self.matches('^{DOMAIN}$')"), "a domain name in lower case is wanted, such as example.org");
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 253,
-            "x-kubernetes-validations": [{
-                "rule": format!("self.matches('^{DOMAIN}$')"),
-                "message": "a domain name in lower case is wanted, such as example.org",
-            }],
-        })
-    }
-}
-
-impl JsonSchema for Size {
-    fn schema_name() -> Cow<'static, str> {
-        "Size".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 24,
-            "x-kubernetes-validations": [{
-                "rule": "self.matches('^([0-9]+|[0-9]*[.][0-9]+)(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$')",
-                "message": "a size in octets is wanted, such as 500Mi or 10Gi",
-            }],
-        })
-    }
-}
+schema!(Size, 1, 24, "self.matches('^([0-9]+|[0-9]*[.][0-9]+)(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$')", "a size in octets is wanted, such as 500Mi or 10Gi");
 
 const DOMAIN: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*";
 /// RFC 5321 §4.5.3.1.1: a local part has at most 64 octets. No quoted local parts: no client can type them.

@@ -63,7 +63,7 @@ async fn resources_become_entries_of_the_directory() {
         );
         return;
     }
-    drop(rustls::crypto::ring::default_provider().install_default());
+    kontor_process::tls::install_default_provider();
     let client = Client::try_default().await.expect("a cluster");
     let definitions_api: Api<
         k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,

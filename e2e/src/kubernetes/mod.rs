@@ -304,8 +304,7 @@ pub fn running(name: &str) -> Result<Info> {
 
 /// A client of the API server that a kubeconfig leads to.
 pub async fn client(kubeconfig: &Path) -> Result<kube::Client> {
-    // Whatever the process had as its provider of cryptography before stays.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    kontor_process::tls::install_default_provider();
     let config = Kubeconfig::read_from(kubeconfig)?;
     let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
     Ok(kube::Client::try_from(config)?)

@@ -141,7 +141,7 @@ pub async fn forward(namespace: Option<&Path>, address: SocketAddr, port: u16) -
 /// As [`forward`], to a server that speaks TLS from the first octet: what comes out on loopback is plain, for clients
 /// that know no better. Any certificate will do.
 pub async fn forward_tls(namespace: &Path, address: SocketAddr) -> Result<SocketAddr> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    kontor_process::tls::install_default_provider();
     let config = rustls::ClientConfig::builder()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))

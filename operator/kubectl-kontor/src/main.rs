@@ -22,8 +22,7 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     style::choose(cli.color);
-    // Whatever the libraries bring along, there is one provider of cryptography.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    kontor_process::tls::install_default_provider();
     let outcome = match &cli.command {
         cli::Command::Status(arguments) => status::run(&cli.place, arguments).await,
         cli::Command::Diff(arguments) => diff::run(&cli.place, arguments).await,

@@ -16,7 +16,7 @@ use crate::{
     reply::{Failure, Reply, ReplyCode},
     session::{Account, After, Session, State},
     sync::Expunges,
-    tree::Tree,
+    tree::{Places, Tree},
 };
 
 /// An APPEND whose messages are coming in.
@@ -190,33 +190,42 @@ impl Session {
             stored
         });
         let stored = commit.await.map_err(|_| Failure::Bye("The server is shutting down"))?;
-        if stored.is_err() {
-            // Whatever it was, the next APPEND asks again.
-            self.places = None;
+        match stored {
+            Ok((stored, renamed)) => {
+                if let Some(places) = renamed {
+                    self.places = Some(Box::new(places));
+                }
+                Ok(Reply::ok_with(ReplyCode::AppendUid(stored.uid_validity, stored.uids), "Appended"))
+            }
+            Err(failure) => {
+                // Whatever it was, the next APPEND asks again.
+                self.places = None;
+                Err(failure)
+            }
         }
-        let stored = stored?;
-        Ok(Reply::ok_with(ReplyCode::AppendUid(stored.uid_validity, stored.uids), "Appended"))
     }
 }
 
 /// Stores messages in the folder that has a name. The one it had when the command began will do for as long as no
-/// folder was renamed since.
+/// folder was renamed since; else gives the places as they are now, too.
 async fn store(
     account: &Account,
     name: &MailboxName,
     mut place: (u64, u64),
     messages: &[(PreparedMessage, u64, Vec<String>, Option<i64>)],
-) -> Result<proto::AppendResponse, Failure> {
+) -> Result<(proto::AppendResponse, Option<Places>), Failure> {
+    let mut renamed = None;
     let Account { mailbox_id, tenant_id, .. } = *account;
     for _ in 0..RENAMED_MEANWHILE {
         let (folder_id, hierarchy_cn) = place;
         let stored =
             account.store.append(Place { mailbox_id, tenant_id, folder_id, hierarchy_cn }, messages).await;
         if !matches!(stored, Err(StoreError::Conflict(_))) {
-            return Ok(stored?);
+            return Ok((stored?, renamed));
         }
-        let now = Tree::load(account).await?.places().get(name);
-        place = now.ok_or_else(|| Reply::no(Code::TryCreate, "No such mailbox"))?;
+        let places = Tree::load(account).await?.places();
+        place = places.get(name).ok_or_else(|| Reply::no(Code::TryCreate, "No such mailbox"))?;
+        renamed = Some(places);
     }
     Err(Reply::no(Code::InUse, "The mailboxes are being renamed, try again").into())
 }

@@ -112,11 +112,8 @@ async fn plan<C: GenericClient>(
 ) -> Result<Plan, Refusal> {
     let tenant = tenant::id(client, &account.tenant).await?;
     let share = if lock { "FOR SHARE" } else { "" };
-    let mut addresses =
-        address::own(client, tenant, &account.address, &account.aliases, share).await?.into_iter();
-    let primary = addresses.next().unwrap_or_default();
-    let mut aliases: Vec<String> = addresses.collect();
-    aliases.sort_unstable();
+    let (primary, aliases) =
+        address::own(client, tenant, &account.address, &account.aliases, share).await?;
     let found = row(
         client,
         &format!(

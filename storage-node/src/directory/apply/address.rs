@@ -9,7 +9,7 @@ use super::{Refusal, execute, invalid, rows};
 use crate::address::Address;
 use kontor_storage_proto as proto;
 
-/// The addresses in canonical form, the primary one first and each once; their domains must be the tenant's own and no
+/// The primary address and the aliases, sorted: in canonical form, each once. Their domains must be the tenant's own and no
 /// aliases.
 pub(super) async fn own<C: GenericClient>(
     client: &C,
@@ -17,7 +17,7 @@ pub(super) async fn own<C: GenericClient>(
     primary: &str,
     aliases: &[String],
     lock: &str,
-) -> Result<Vec<String>, Refusal> {
+) -> Result<(String, Vec<String>), Refusal> {
     if aliases.len() > MOST_ALIASES {
         return Err(invalid(format!("at most {MOST_ALIASES} aliases"), "aliases"));
     }
@@ -61,7 +61,11 @@ pub(super) async fn own<C: GenericClient>(
             Some(_) => {}
         }
     }
-    Ok(parsed.into_iter().map(|(address, _)| address.to_string()).collect())
+    let mut addresses = parsed.into_iter().map(|(address, _)| address.to_string());
+    let primary = addresses.next().unwrap_or_default();
+    let mut aliases: Vec<String> = addresses.collect();
+    aliases.sort_unstable();
+    Ok((primary, aliases))
 }
 
 /// Gives an account or a group exactly these addresses.

@@ -43,11 +43,8 @@ async fn plan<C: GenericClient>(
 ) -> Result<Plan, Refusal> {
     let tenant = tenant::id(client, &group.tenant).await?;
     let share = if lock { "FOR SHARE" } else { "" };
-    let mut addresses =
-        address::own(client, tenant, &group.address, &group.aliases, share).await?.into_iter();
-    let primary = addresses.next().unwrap_or_default();
-    let mut aliases: Vec<String> = addresses.collect();
-    aliases.sort_unstable();
+    let (primary, aliases) =
+        address::own(client, tenant, &group.address, &group.aliases, share).await?;
     let found = row(
         client,
         &format!(
