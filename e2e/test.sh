@@ -14,6 +14,8 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 target=${CARGO_TARGET_DIR:-$PWD/target}
 # The programs under test are release builds; the tests that drive them need not be.
 export KONTOR_BIN_DIR=$target/release
+# An error says what went wrong and where; a stack of tokio's frames would push that out of what CI keeps.
+export RUST_BACKTRACE=0
 
 step() { printf '\n==> %s (after %d s)\n' "$*" "$SECONDS"; }
 

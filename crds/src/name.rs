@@ -112,11 +112,29 @@ macro_rules! schema {
     };
 }
 
-schema!(MailAddress, 3, 320, format!("self.matches('{ADDRESS}')"), "a mail address in lower case is wanted, such as anna@example.org");
+schema!(
+    MailAddress,
+    3,
+    320,
+    format!("self.matches('{ADDRESS}')"),
+    "a mail address in lower case is wanted, such as anna@example.org"
+);
 
-schema!(DomainName, 1, 253, format!("self.matches('^{DOMAIN}$')"), "a domain name in lower case is wanted, such as example.org");
+schema!(
+    DomainName,
+    1,
+    253,
+    format!("self.matches('^{DOMAIN}$')"),
+    "a domain name in lower case is wanted, such as example.org"
+);
 
-schema!(Size, 1, 24, "self.matches('^([0-9]+|[0-9]*[.][0-9]+)(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$')", "a size in octets is wanted, such as 500Mi or 10Gi");
+schema!(
+    Size,
+    1,
+    24,
+    "self.matches('^([0-9]+|[0-9]*[.][0-9]+)(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$')",
+    "a size in octets is wanted, such as 500Mi or 10Gi"
+);
 
 const DOMAIN: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*";
 /// RFC 5321 §4.5.3.1.1: a local part has at most 64 octets. No quoted local parts: no client can type them.

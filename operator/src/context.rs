@@ -5,6 +5,7 @@ use crate::children::Children;
 use crate::events::Events;
 use crate::observe::Observer;
 use crate::storage::StorageAccess;
+use anyhow::Context as _;
 use kontor_crds::groupware_deployment::GroupwareDeployment;
 use kube::api::ObjectMeta;
 use kube::core::NamespaceResourceScope;
@@ -61,6 +62,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// Waits until what the controllers compare with is known. For one task alone: a reflector's store wakes only the one
+    /// that asked it last, and any other would wait forever.
+    ///
+    /// # Errors
+    /// When a watch ended.
+    pub async fn known(&self) -> anyhow::Result<()> {
+        self.children.ready().await;
+        self.observer.ready().await?;
+        self.deployments.wait_until_ready().await.context("the watch of GroupwareDeployments ended")
+    }
+
     /// The deployment of this name, if there is one.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<Arc<GroupwareDeployment>> {
         self.deployments.get(&ObjectRef::new(name).within(namespace))

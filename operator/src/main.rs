@@ -99,14 +99,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         tasks.spawn(external_metrics::serve(context.clone(), arguments.external_metrics, registration));
     }
     let lease = Arc::new(Lease::new(client, &arguments.namespace, &arguments.lease, &identity));
-    tasks.spawn(lead(context.clone(), lease.clone(), woken));
-    tasks.spawn(async move {
-        // Ready also while another one leads: it can take over, and it serves metrics.
-        context.children.ready().await;
-        context.observer.ready().await;
-        context.deployments.wait_until_ready().await.context("the watch of GroupwareDeployments ended")?;
-        health.set("watches", true);
-        std::future::pending().await
+    tasks.spawn({
+        let lease = lease.clone();
+        async move {
+            // Ready also while another one leads: it can take over, and it serves metrics.
+            context.known().await?;
+            health.set("watches", true);
+            lead(context, lease, woken).await
+        }
     });
     tokio::select! {
         Some(first) = tasks.join_next() => first.context("a task died")?,

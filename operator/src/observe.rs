@@ -7,6 +7,7 @@ use crate::children::{INSTANCE, MANAGED_BY, OPERATOR};
 use crate::context::Wake;
 use crate::deployment::names::{COMPONENT, STORAGE_NODE};
 use crate::deployment::routes::MONITOR;
+use anyhow::Context as _;
 use futures::StreamExt;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
@@ -85,11 +86,12 @@ impl Observer {
         (observer, run)
     }
 
-    /// Waits until the pods are known.
-    pub async fn ready(&self) {
-        if self.pods.wait_until_ready().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    /// Waits until the pods are known; see [`crate::Context::known`].
+    ///
+    /// # Errors
+    /// When the watch ended.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        self.pods.wait_until_ready().await.context("the watch of pods ended")
     }
 
     /// The pods of a deployment.

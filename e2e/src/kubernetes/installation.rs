@@ -31,21 +31,10 @@ pub fn operator(session: &Session) -> Result<()> {
     session.import(DATABASE_IMAGE, operands::postgres)?;
     session.import(OBJECT_STORE_IMAGE, operands::object_store)?;
     let chart = workspace().join("charts/kontor").display().to_string();
-    session.helm(&[
-        "upgrade",
-        "--install",
-        "kontor",
-        &chart,
-        "--namespace",
-        OPERATOR_NAMESPACE,
-        "--create-namespace",
-        "--set",
-        &format!("image.registry=localhost,image.tag={TAG},image.pullPolicy=Never"),
-        "--wait",
-        "--timeout",
-        "180s",
-    ])?;
-    Ok(())
+    let values = format!("image.registry=localhost,image.tag={TAG},image.pullPolicy=Never");
+    let mut install = vec!["upgrade", "--install", "kontor", &chart, "--set", &values];
+    install.extend(["--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait", "--timeout", "180s"]);
+    session.helm(&install).map(drop).map_err(|error| error.context(session.what_is_wrong(OPERATOR_NAMESPACE)))
 }
 
 /// The resources of `docs/examples/trial.yaml`, with the images of the tests.
@@ -134,13 +123,8 @@ impl<'a> Installation<'a> {
         let timeout = format!("--timeout={}s", limit.as_secs());
         self.kubectl(&["wait", "--for=condition=Ready", kinds, "--all", &timeout]).map(drop).map_err(
             |error| {
-                let more = ["get", kinds, "-o", "wide"].map(str::to_owned);
-                let more: Vec<&str> = more.iter().map(String::as_str).collect();
-                let said = self.kubectl(&more).unwrap_or_default();
-                let pods = self.kubectl(&["get", "pods", "-o", "wide"]).unwrap_or_default();
-                let events = self.kubectl(&["get", "events", "--sort-by=.lastTimestamp"]).unwrap_or_default();
-                let events: Vec<&str> = events.lines().rev().take(25).collect();
-                error.context(format!("{said}\n{pods}\n{}", events.join("\n")))
+                let said = self.kubectl(&["get", kinds, "-o", "wide"]).unwrap_or_default();
+                error.context(format!("{said}{}", self.session.what_is_wrong(&self.namespace)))
             },
         )
     }

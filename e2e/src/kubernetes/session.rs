@@ -197,6 +197,25 @@ impl Session {
         Ok(self.info.namespaces.first().context("no nodes of ours")?)
     }
 
+    /// For an error: the pods of a namespace, how their containers are, and the latest of events and of what was logged.
+    pub fn what_is_wrong(&self, namespace: &str) -> String {
+        let said = |arguments: &[&str]| {
+            let mut all = vec!["-n", namespace];
+            all.extend(arguments);
+            self.kubectl(&all).unwrap_or_else(|error| format!("{error:#}\n"))
+        };
+        let states =
+            "jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].state}{'\\n'}{end}";
+        let mut text = said(&["get", "pods", "-o", "wide"]) + &said(&["get", "pods", "-o", states]);
+        let events = said(&["get", "events", "--sort-by=.lastTimestamp"]);
+        let events: Vec<&str> = events.lines().collect();
+        text.push_str(&events.get(events.len().saturating_sub(25)..).unwrap_or_default().join("\n"));
+        for pod in said(&["get", "pods", "-o", "name"]).lines() {
+            text.push_str(&format!("\n{pod}:\n{}", said(&["logs", "--tail=6", pod])));
+        }
+        text
+    }
+
     /// The end of the audit log as of now.
     pub fn audit(&self) -> Result<Mark> {
         Mark::now(self.info.logs.as_ref().context("somebody else's cluster")?)

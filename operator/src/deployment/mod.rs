@@ -69,7 +69,8 @@ struct Memory {
     counted: Option<Instant>,
 }
 
-/// Runs the controller; it returns only when its watch ends.
+/// Runs the controller; it returns only when its watch ends. What it compares with must be there
+/// ([`Context::known`]), or everything would be written once more.
 ///
 /// # Errors
 /// When its watch ends.
@@ -77,10 +78,6 @@ pub async fn run(
     context: Arc<Context>,
     woken: UnboundedReceiver<ObjectRef<GroupwareDeployment>>,
 ) -> anyhow::Result<()> {
-    // What is compared with must be there, or everything would be written once more.
-    context.children.ready().await;
-    context.observer.ready().await;
-    context.deployments.wait_until_ready().await?;
     let applier = Applier::new(context.client.clone(), context.children.clone(), CONTROLLER);
     let state = Arc::new(State { context: context.clone(), applier, memory: Mutex::default() });
     let api = context.scope.api::<GroupwareDeployment>(context.client.clone());

@@ -112,8 +112,7 @@ async fn plan<C: GenericClient>(
 ) -> Result<Plan, Refusal> {
     let tenant = tenant::id(client, &account.tenant).await?;
     let share = if lock { "FOR SHARE" } else { "" };
-    let (primary, aliases) =
-        address::own(client, tenant, &account.address, &account.aliases, share).await?;
+    let (primary, aliases) = address::own(client, tenant, &account.address, &account.aliases, share).await?;
     let found = row(
         client,
         &format!(

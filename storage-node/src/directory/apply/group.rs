@@ -43,8 +43,7 @@ async fn plan<C: GenericClient>(
 ) -> Result<Plan, Refusal> {
     let tenant = tenant::id(client, &group.tenant).await?;
     let share = if lock { "FOR SHARE" } else { "" };
-    let (primary, aliases) =
-        address::own(client, tenant, &group.address, &group.aliases, share).await?;
+    let (primary, aliases) = address::own(client, tenant, &group.address, &group.aliases, share).await?;
     let found = row(
         client,
         &format!(
