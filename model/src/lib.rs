@@ -1,11 +1,11 @@
 //! The groupware object model of Kontor: what every protocol means by a mailbox's folders and messages.
 //!
-//! It holds identifiers, flags, roles and message classes ([`ObjectId`], [`Flags`], [`FolderRole`], [`MessageClass`]);
-//! MAPI properties ([`property`], MS-OXCDATA 2.11) and the message object with its conversions from and to RFC 5322
-//! ([`message`], MS-OXCMAIL); the MIME structure of a message ([`mime`], RFC 2045-2049) and the form of it that IMAP
-//! serves without parsing again ([`imap_view`], RFC 9051 §7.5.2); and all of what a store wants to know of an arriving
-//! message in one parse ([`Prepared`]). It is pure and synchronous: no I/O, no clock, no randomness. It does not store
-//! anything and knows no protocol session.
+//! It holds identifiers, flags, roles and message classes ([`ObjectId`], [`Flags`], [`FolderRole`],
+//! [`MessageClass`]); MAPI properties ([`property`], MS-OXCDATA 2.11) and the message object with its conversions
+//! from and to RFC 5322 ([`message`], MS-OXCMAIL); the MIME structure of a message ([`mime`], RFC 2045-2049) and the
+//! form of it that IMAP serves without parsing again ([`imap_view`], RFC 9051 §7.5.2); iCalendar ([`icalendar`], RFC
+//! 5545); and all of what a store wants to know of an arriving message in one parse ([`Prepared`]). It is pure and
+//! synchronous: no I/O, no clock, no randomness. It does not store anything and knows no protocol session.
 //!
 //! ```
 //! use kontor_model::{Flags, FolderRole, SystemFlag};
@@ -18,6 +18,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
 
+pub mod icalendar;
 pub mod imap_view;
 pub mod message;
 pub mod mime;

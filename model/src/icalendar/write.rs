@@ -1,0 +1,89 @@
+//! Writing: folded at 75 octets between characters, CRLF, parameters quoted where they must be (RFC 5545 §3.1, §3.2).
+
+use std::fmt;
+
+use super::{Component, Parameter, Property};
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = written_name(&self.name);
+        write!(f, "BEGIN:{name}\r\n")?;
+        for property in &self.properties {
+            property.fmt(f)?;
+        }
+        for component in &self.components {
+            component.fmt(f)?;
+        }
+        write!(f, "END:{name}\r\n")
+    }
+}
+
+/// The content line with its line end.
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = written_name(&self.name);
+        for parameter in &self.parameters {
+            write_parameter(&mut line, parameter);
+        }
+        line.push(':');
+        let mut rest = self.value.as_str();
+        while let Some(at) = rest.find(is_control) {
+            let (plain, after) = rest.split_at(at);
+            line.push_str(plain);
+            let mut chars = after.chars();
+            if chars.next() == Some('\n') {
+                line.push_str("\\n");
+            }
+            rest = chars.as_str();
+        }
+        line.push_str(rest);
+        fold(f, &line)
+    }
+}
+
+fn fold(f: &mut fmt::Formatter<'_>, line: &str) -> fmt::Result {
+    let mut rest = line;
+    let mut room = LINE;
+    while rest.len() > room {
+        let (part, after) = rest.split_at(rest.floor_char_boundary(room));
+        write!(f, "{part}\r\n ")?;
+        rest = after;
+        room = LINE - 1;
+    }
+    write!(f, "{rest}\r\n")
+}
+
+fn write_parameter(line: &mut String, parameter: &Parameter) {
+    line.push(';');
+    line.push_str(&written_name(&parameter.name));
+    line.push('=');
+    for (i, value) in parameter.values.iter().enumerate() {
+        if i > 0 {
+            line.push(',');
+        }
+        let quote = if value.contains([':', ';', ',']) { "\"" } else { "" };
+        line.push_str(quote);
+        for c in value.chars() {
+            match c {
+                '\n' => line.push_str("^n"),
+                '"' => line.push_str("^'"),
+                '^' => line.push_str("^^"),
+                c if is_control(c) => {}
+                c => line.push(c),
+            }
+        }
+        line.push_str(quote);
+    }
+}
+
+/// A name without what would end it.
+pub(super) fn written_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_graphic() && !":;,=\"".contains(c) { c } else { '-' }).collect()
+}
+
+fn is_control(c: char) -> bool {
+    (c < ' ' && c != '\t') || c == '\x7f'
+}
+
+/// Octets in a line, without its end.
+const LINE: usize = 75;
