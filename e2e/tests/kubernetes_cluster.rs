@@ -45,8 +45,12 @@ async fn pods(session: &Session) -> Result<()> {
 
     // By DNS name, from another pod.
     session.kubectl(&["-n", &namespace, "wait", "--for=condition=Complete", "job/ask", "--timeout=120s"])?;
-    let said = session.kubectl(&["-n", &namespace, "logs", "job/ask"])?;
-    ensure!(said.contains("hello from hello-"), "{said}");
+    eventually("the Job's pod says what it was told", Duration::from_secs(30), async || {
+        let said = session.kubectl(&["-n", &namespace, "logs", "-l", "batch.kubernetes.io/job-name=ask"])?;
+        Ok(said.contains("hello from hello-").then_some(()))
+    })
+    .await
+    .map_err(|error| error.context(session.what_is_wrong(&namespace)))?;
 
     // By cluster address, from a test.
     let address = session.forward(&namespace, "hello", 80).await?;

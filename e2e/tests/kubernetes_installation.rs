@@ -4,6 +4,8 @@
 
 #[path = "kubernetes/autoscaling.rs"]
 mod autoscaling;
+#[path = "kubernetes/deletion.rs"]
+mod deletion;
 #[path = "kubernetes/failover.rs"]
 mod failover;
 #[path = "kubernetes/faults.rs"]
@@ -14,6 +16,8 @@ mod mail;
 mod many;
 #[path = "kubernetes/reconcile.rs"]
 mod reconcile;
+#[path = "kubernetes/storage.rs"]
+mod storage;
 #[path = "kubernetes/upgrade.rs"]
 mod upgrade;
 

@@ -9,7 +9,6 @@ use kontor_e2e::process::eventually;
 use crate::{ANNA, installation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn idle_sessions_make_the_pool_grow_and_it_shrinks_after() -> Result<()> {
     let Some((installation, _turn)) =
         installation("idle_sessions_make_the_pool_grow_and_it_shrinks_after").await?

@@ -13,7 +13,6 @@ use kontor_e2e::process::eventually;
 use crate::{BERT, installation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn killed_pods_lose_no_acknowledged_mail() -> Result<()> {
     let Some((installation, _turn)) = installation("killed_pods_lose_no_acknowledged_mail").await? else {
         return Ok(());
@@ -33,7 +32,6 @@ async fn killed_pods_lose_no_acknowledged_mail() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn a_killed_leader_is_followed_by_another() -> Result<()> {
     let Some((installation, _turn)) = installation("a_killed_leader_is_followed_by_another").await? else {
         return Ok(());
@@ -63,7 +61,6 @@ async fn a_killed_leader_is_followed_by_another() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn a_lost_node_loses_no_acknowledged_mail() -> Result<()> {
     let Some((installation, _turn)) = installation("a_lost_node_loses_no_acknowledged_mail").await? else {
         return Ok(());

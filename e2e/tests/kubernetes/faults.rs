@@ -1,9 +1,9 @@
-//! What an administrator sees when something is wrong, and that it is well again when it is put right.
+//! What an administrator sees when something in the directory is wrong, and that it is well again when it is put right.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use kontor_e2e::kubernetes::installation::{Installation, trial};
+use kontor_e2e::kubernetes::installation::Installation;
 use kontor_e2e::process::eventually;
 use serde_json::{Value, json};
 
@@ -97,60 +97,6 @@ async fn a_tenant_of_another_namespace_needs_consent() -> Result<()> {
     installation.kubectl(&["patch", "gwd", "trial", "--type=merge", "-p", back])?;
     // Consent that was taken back must not wedge the namespace.
     installation.session.kubectl(&["delete", "namespace", &namespace, "--timeout=120s"])?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "Kubernetes deletes what is no pod after half of the longest grace period: too long for this deadline"]
-async fn deletion_is_blocked_while_there_are_mailboxes() -> Result<()> {
-    let Some((installation, _turn)) = installation("deletion_is_blocked_while_there_are_mailboxes").await?
-    else {
-        return Ok(());
-    };
-    let namespace = installation.session.namespace("goner").await?;
-    let mut manifest = trial()?.in_namespace(&namespace);
-    manifest.resources.retain(|resource| resource["kind"] != "Namespace");
-    let spec = &mut manifest.get("GroupwareDeployment", "trial")?["spec"];
-    spec["gateways"] = json!([{"name": "imap", "protocols": ["IMAP"], "replicas": 1}]);
-    spec["storage"]["nodes"] = json!({"replicas": 1});
-    // Nothing that outlives a pod.
-    spec["storage"]["embedded"]["size"] = "0".into();
-    installation.session.apply(&manifest.yaml())?;
-    let goner = Installation::new(installation.session, &namespace, "trial");
-    goner.wait_ready("gwd,tn,md,mbx", Duration::from_secs(300))?;
-
-    goner.kubectl(&["delete", "gwd", "trial", "--wait=false"])?;
-    let said = goner.wait_condition("gwd/trial", "DeletionBlocked", "True", "MailboxesExist").await?;
-    ensure!(said.message.contains("deletionProtection"), "{}", said.message);
-    let running =
-        goner.kubectl(&["get", "deployment", "trial-imap", "-o", "jsonpath={.status.readyReplicas}"])?;
-    ensure!(running == "1", "the gateway went first: {running:?}");
-    let allow = r#"{"spec":{"deletionProtection":false}}"#;
-    goner.kubectl(&["patch", "gwd", "trial", "--type=merge", "-p", allow])?;
-    goner.kubectl(&["wait", "--for=delete", "gwd/trial", "--timeout=120s"])?;
-    // What was in it is left without it, and must not wedge the namespace.
-    installation.session.kubectl(&["delete", "namespace", &namespace, "--timeout=180s"])?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_down_is_said_and_comes_back() -> Result<()> {
-    let Some((installation, _turn)) = installation("a_database_that_is_down_is_said_and_comes_back").await?
-    else {
-        return Ok(());
-    };
-    // A pod that cannot be scheduled: scaling it down would be put back.
-    for (pod, condition) in
-        [("trial-database-0", "DatabaseReady"), ("trial-object-store-0", "ObjectStoreReady")]
-    {
-        installation.session.kubectl(&["cordon", "node1"])?;
-        installation.kubectl(&["delete", "pod", pod, "--wait=false"])?;
-        let said = installation.wait_condition("gwd/trial", condition, "False", "").await?;
-        println!("          {condition}: {} {}", said.reason, said.message);
-        ensure!(!said.message.is_empty(), "{condition} says nothing");
-        installation.session.kubectl(&["uncordon", "node1"])?;
-        installation.wait_ready("gwd,tn,md,mbx", Duration::from_secs(240))?;
-    }
     Ok(())
 }
 

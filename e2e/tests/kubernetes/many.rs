@@ -12,7 +12,6 @@ use crate::faults::mailbox;
 use crate::installation;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn two_thousand_mailboxes_become_ready_together() -> Result<()> {
     let Some((installation, _turn)) = installation("two_thousand_mailboxes_become_ready_together").await?
     else {

@@ -9,7 +9,6 @@ use kontor_e2e::process::eventually;
 use crate::installation;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn a_second_reconcile_writes_nothing() -> Result<()> {
     let Some((installation, _turn)) = installation("a_second_reconcile_writes_nothing").await? else {
         return Ok(());
@@ -29,7 +28,6 @@ async fn a_second_reconcile_writes_nothing() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "passes by itself; not yet seen in one run with all others"]
 async fn a_new_leader_changes_nothing() -> Result<()> {
     let Some((installation, _turn)) = installation("a_new_leader_changes_nothing").await? else {
         return Ok(());
