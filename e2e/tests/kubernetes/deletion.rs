@@ -50,10 +50,13 @@ async fn deletion_is_blocked_while_there_are_mailboxes_and_keeps_the_data() -> R
             "{kept}"
         );
     }
-    // It comes back with what it had.
+    // It comes back with what it had, for those who say that it is theirs: to Kubernetes these are other resources.
     let before = goner.kubectl(&["get", "mailbox", "anna", "-o", "jsonpath={.status.mailboxId}"])?;
     installation.session.apply(&manifest.yaml())?;
-    goner.wait_ready("gwd,tn,md,mbx", Duration::from_secs(300))?;
+    goner.wait_condition("mailbox/anna", "Ready", "False", "NotOwned").await?;
+    let adopt = ["annotate", "tn,md,mbx", "--all", "kontor.dev/adopt=true"];
+    goner.kubectl(&adopt)?;
+    goner.wait_ready("gwd,tn,md,mbx", Duration::from_secs(120))?;
     let after = goner.kubectl(&["get", "mailbox", "anna", "-o", "jsonpath={.status.mailboxId}"])?;
     ensure!(!before.is_empty() && before == after, "Anna's mailbox was {before} and is {after}");
 
