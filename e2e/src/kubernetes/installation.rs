@@ -160,7 +160,11 @@ impl<'a> Installation<'a> {
             Ok(condition.filter(|_| fits))
         })
         .await
-        .map_err(|error| error.context(format!("it is {last:?}")))
+        .map_err(|error| {
+            let kinds = "gwd,tn,md,mbx,dg,rmbx";
+            let said = self.kubectl(&["get", kinds, "-o", "wide"]).unwrap_or_else(|error| error.to_string());
+            error.context(format!("it is {last:?}\n{said}{}", self.session.what_is_wrong(&self.namespace)))
+        })
     }
 
     /// Where a pool's port is on loopback, plain.

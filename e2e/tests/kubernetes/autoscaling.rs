@@ -1,10 +1,12 @@
 //! Pools grow with open connections, by a metric that the operator serves itself, and shrink politely.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use kontor_e2e::imap::Imap;
 use kontor_e2e::process::eventually;
+use serde_json::Value;
 
 use crate::{ANNA, installation};
 
@@ -18,6 +20,9 @@ async fn idle_sessions_make_the_pool_grow_and_it_shrinks_after() -> Result<()> {
     let kubectl = |arguments: &[&str]| installation.kubectl(arguments);
     let gateways = kubectl(&["get", "gwd", "trial", "-o", "jsonpath={.spec.gateways[*].name}"])?;
     let imap = gateways.split(' ').position(|name| name == "imap").context("no pool imap")?;
+    let annotations = "jsonpath={.spec.template.metadata.annotations}";
+    let before = kubectl(&["get", "deployment", "trial-imap", "-o", annotations])?;
+    let before: Value = serde_json::from_str(&before).unwrap_or_default();
     let autoscaling = r#"{"minReplicas":2,"maxReplicas":5,"targetConnectionsPerPod":125,"behavior":{"scaleDown":{
         "stabilizationWindowSeconds":0,"policies":[{"type":"Pods","value":1,"periodSeconds":15}]}}}"#;
     let patch = format!(
@@ -30,53 +35,95 @@ async fn idle_sessions_make_the_pool_grow_and_it_shrinks_after() -> Result<()> {
         Ok((kubectl(&["get", "hpa", "trial-imap", "-o", path])? == "True").then_some(()))
     })
     .await?;
-    kubectl(&["rollout", "status", "deployment/trial-imap", "--timeout=180s"])?;
+    // With the new limit in every pod, and none of the old ones left to be counted.
+    eventually("the pods have the new limit", LIMIT, async || {
+        let text = kubectl(&["get", "deployment", "trial-imap", "-o", "json"])?;
+        let deployment: Value = serde_json::from_str(&text)?;
+        let hash = &deployment["spec"]["template"]["metadata"]["annotations"];
+        let status = &deployment["status"];
+        let settled = status["observedGeneration"] == deployment["metadata"]["generation"]
+            && status["updatedReplicas"] == 2
+            && status["replicas"] == 2
+            && status["readyReplicas"] == 2;
+        Ok((settled && *hash != before).then_some(()))
+    })
+    .await?;
 
     let address = installation.endpoint_tls("imap", 993).await?;
     let start = Instant::now();
-    let mut sessions = Vec::new();
-    for _ in 0..500 {
-        let mut session = Imap::login(&address.to_string(), ANNA.0, ANNA.1).await?;
-        session.select("INBOX").await?;
-        session.idle().await?;
-        sessions.push(session);
-    }
+    let mut crowd = idle(address, 500).await?;
     println!("{:6.1} s  500 sessions are in IDLE", start.elapsed().as_secs_f64());
-    let replicas = async || -> Result<u32> {
-        let path = "jsonpath={.status.readyReplicas}";
-        Ok(kubectl(&["get", "deployment", "trial-imap", "-o", path])?.parse().unwrap_or_default())
+    let pods = async || -> Result<usize> {
+        Ok(kubectl(&["get", "pods", "-l", IMAP_PODS, "-o", "name"])?.lines().count())
     };
     let start = Instant::now();
+    let mut timeline = Timeline { start, last: 2 };
     eventually("the pool grows to what 500 sessions need", LIMIT, async || {
-        Ok((replicas().await? >= 4).then_some(()))
+        let path = "jsonpath={.status.readyReplicas}";
+        let ready: usize =
+            kubectl(&["get", "deployment", "trial-imap", "-o", path])?.parse().unwrap_or_default();
+        timeline.say(ready);
+        Ok((ready >= 4).then_some(()))
     })
     .await?;
-    println!("{:6.1} s  the pool has grown to {}", start.elapsed().as_secs_f64(), replicas().await?);
 
-    // Half of the clients go; the pods that go say goodbye to those that they still have.
-    let start = Instant::now();
-    sessions.truncate(100);
-    let mut goodbyes = 0;
-    eventually("the pool shrinks again", Duration::from_secs(600), async || {
-        Ok((replicas().await? == 2).then_some(()))
+    // Others come, to all the pods that there are now, and the crowd goes. The pods that go after it say goodbye.
+    let mut sessions = idle(address, 60).await?;
+    crowd.clear();
+    let mut timeline = Timeline { start: Instant::now(), last: pods().await? };
+    eventually("the pool shrinks again, and the last pod of those that go is gone", LIMIT, async || {
+        let now = pods().await?;
+        timeline.say(now);
+        Ok((now == 2).then_some(()))
     })
     .await?;
-    println!("{:6.1} s  the pool has shrunk to 2", start.elapsed().as_secs_f64());
-    let mut rude = 0;
+    let (mut goodbyes, mut rude, mut connected) = (0, 0, 0);
     for session in &mut sessions {
-        match session.wait_for(Duration::from_millis(200), |line| line.starts_with("* BYE")).await {
+        match session.wait_for(Duration::from_millis(100), |line| line.starts_with("* BYE")).await {
             Ok(_) => goodbyes += 1,
-            // Still connected, or cut off without a word.
-            Err(error) if format!("{error:#}").contains("did not come") => {}
+            // Cut off without a word is another error.
+            Err(error) if format!("{error:#}").contains("did not come") => connected += 1,
             Err(_) => rude += 1,
         }
     }
-    println!("          {goodbyes} sessions were told BYE, {rude} were cut off");
+    println!("          of 60, {goodbyes} were told BYE, {rude} were cut off, {connected} are connected");
     ensure!(rude == 0, "{rude} sessions ended without BYE");
+    ensure!(
+        goodbyes > 0 && connected > 0,
+        "nobody was on the pods that went, or nobody on those that stayed"
+    );
     drop(sessions);
     let back = format!(r#"[{{"op":"remove","path":"/spec/gateways/{imap}/autoscaling"}}]"#);
     kubectl(&["patch", "gwd", "trial", "--type=json", "-p", &back])?;
     installation.wait_ready("gwd", LIMIT)
 }
 
+/// Sessions of Anna's that wait for mail.
+async fn idle(address: SocketAddr, count: usize) -> Result<Vec<Imap>> {
+    let mut sessions = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut session = Imap::login(&address.to_string(), ANNA.0, ANNA.1).await?;
+        session.select("INBOX").await?;
+        session.idle().await?;
+        sessions.push(session);
+    }
+    Ok(sessions)
+}
+
+/// Says when a number changes.
+struct Timeline {
+    start: Instant,
+    last: usize,
+}
+
+impl Timeline {
+    fn say(&mut self, now: usize) {
+        if now != self.last {
+            println!("{:6.1} s  {} pods, then {now}", self.start.elapsed().as_secs_f64(), self.last);
+            self.last = now;
+        }
+    }
+}
+
+const IMAP_PODS: &str = "app.kubernetes.io/instance=trial,app.kubernetes.io/component=imap";
 const LIMIT: Duration = Duration::from_secs(240);

@@ -256,8 +256,10 @@ fn away(findings: &[Finding]) -> bool {
 }
 
 fn provisioned_already(before: &[Condition], generation: Option<i64>) -> bool {
-    conditions::find(before, types::PROVISIONED)
-        .is_some_and(|c| c.status == "True" && c.observed_generation == generation)
+    // What is said of something else that was wrong may not hold any more.
+    conditions::is_true(before, types::ACCEPTED)
+        && conditions::find(before, types::PROVISIONED)
+            .is_some_and(|c| c.status == "True" && c.observed_generation == generation)
 }
 
 async fn write_status<K: Declared>(

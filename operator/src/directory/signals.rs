@@ -3,8 +3,11 @@
 use super::credentials::secret_name;
 use super::declared::Declared;
 use super::world::World;
+use crate::conditions::is_true;
+use crate::deployment::status::{SCHEMA_CURRENT, STORAGE_AVAILABLE};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kontor_crds::conditions::types;
 use kontor_crds::{
     ADOPT_ANNOTATION, DistributionGroup, GroupwareDeployment, MailDomain, Mailbox, MembershipType, Reference,
     ResourceMailbox, Tenant,
@@ -82,6 +85,15 @@ impl Signals {
                 self.tenant(world, &ObjectRef::from_obj(&*tenant));
             }
         }
+    }
+
+    /// An installation answers again: whoever is not well may have waited for it, with pauses that have grown.
+    pub fn answering(&self, world: &World) {
+        wake_unready(self, &world.tenants);
+        wake_unready(self, &world.domains);
+        wake_unready(self, &world.mailboxes);
+        wake_unready(self, &world.groups);
+        wake_unready(self, &world.resources);
     }
 
     /// A tenant changed: its domains, and all that is in them.
@@ -278,31 +290,78 @@ where
     K: Signalled + Resource<DynamicType = ()>,
 {
     let mut told = Told(HashMap::new());
+    let mut listing = Listing::default();
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Apply(object)) => {
-                let reference = ObjectRef::from_obj(&object);
-                for news in told.news(&object) {
-                    match news {
-                        News::Declared => K::wake(&signals, reference.clone()),
-                        News::Face => K::dependents(&signals, &world, &reference),
+        let changed = match event {
+            Ok(event) => listing.settled(event),
+            Err(error) => {
+                tracing::warn!(%error, kind = %K::kind(&()), "a watch was interrupted");
+                continue;
+            }
+        };
+        for change in changed {
+            match change {
+                Change::Known(object) => drop(told.news(&object)),
+                Change::Is(object) => {
+                    let reference = ObjectRef::from_obj(&object);
+                    for news in told.news(&object) {
+                        match news {
+                            News::Declared => K::wake(&signals, reference.clone()),
+                            News::Face => K::dependents(&signals, &world, &reference),
+                        }
                     }
                 }
-                signals.counted.notify_one();
+                Change::Gone(object) => {
+                    told.0.remove(&object.uid().unwrap_or_default());
+                    K::dependents(&signals, &world, &ObjectRef::from_obj(&object));
+                }
             }
-            Ok(Event::InitApply(object)) => {
-                // Nothing can be looked up before the list is complete; all of it is looked at then.
-                told.news(&object);
+            signals.counted.notify_one();
+        }
+    }
+}
+
+/// What an event means once the store has it.
+enum Change<K> {
+    /// There from the beginning: the controllers start with a look at everything.
+    Known(K),
+    /// It is so now, and may have been so before.
+    Is(K),
+    /// It is gone.
+    Gone(K),
+}
+
+/// A list shows in the store only when it is complete. The first one is no news; of a later one, made because the watch
+/// was interrupted for too long, anything may be.
+struct Listing<K> {
+    first: bool,
+    listed: Vec<K>,
+}
+
+impl<K> Default for Listing<K> {
+    fn default() -> Self {
+        Self { first: true, listed: Vec::new() }
+    }
+}
+
+impl<K> Listing<K> {
+    fn settled(&mut self, event: Event<K>) -> Vec<Change<K>> {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                Vec::new()
             }
-            Ok(Event::InitDone) => signals.counted.notify_one(),
-            Ok(Event::Init) => {}
-            Ok(Event::Delete(object)) => {
-                told.0.remove(&object.uid().unwrap_or_default());
-                K::dependents(&signals, &world, &ObjectRef::from_obj(&object));
-                signals.counted.notify_one();
+            Event::InitApply(object) => {
+                self.listed.push(object);
+                Vec::new()
             }
-            Err(error) => tracing::warn!(%error, kind = %K::kind(&()), "a watch was interrupted"),
+            Event::InitDone => {
+                let change = if std::mem::take(&mut self.first) { Change::Known } else { Change::Is };
+                std::mem::take(&mut self.listed).into_iter().map(change).collect()
+            }
+            Event::Apply(object) => vec![Change::Is(object)],
+            Event::Delete(object) => vec![Change::Gone(object)],
         }
     }
 }
@@ -311,6 +370,12 @@ where
 pub fn wake_all<K: Signalled>(signals: &Signals, store: &Store<K>) {
     for object in store.state() {
         K::wake(signals, ObjectRef::from_obj(&*object));
+    }
+}
+
+fn wake_unready<K: Signalled>(signals: &Signals, store: &Store<K>) {
+    for object in store.state().iter().filter(|object| !is_true(object.conditions(), types::READY)) {
+        K::wake(signals, ObjectRef::from_obj(&**object));
     }
 }
 
@@ -360,32 +425,66 @@ pub async fn follow_secrets(
     }
 }
 
-/// Follows installations: a new spec, or one that became ready or is not any more.
+/// Follows installations: a new spec, one that became ready or is not any more, one that answers again.
 pub async fn follow_deployments(
     events: impl Stream<Item = watcher::Result<Event<GroupwareDeployment>>>,
     world: World,
     signals: Signals,
 ) {
-    let mut known: HashMap<String, (Option<i64>, bool)> = HashMap::new();
+    let mut known = HashMap::new();
+    let mut listing = Listing::default();
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Apply(deployment)) => {
-                let conditions =
-                    deployment.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
-                let face =
-                    (deployment.metadata.generation, crate::conditions::is_true(conditions, "SchemaCurrent"));
-                if known.insert(deployment.uid().to_owned(), face) != Some(face) {
+        let changed = match event {
+            Ok(event) => listing.settled(event),
+            Err(error) => {
+                tracing::warn!(%error, "the watch of GroupwareDeployments was interrupted");
+                continue;
+            }
+        };
+        for change in changed {
+            match change {
+                Change::Known(deployment) => {
+                    known.insert(deployment.uid().to_owned(), Face::of(&deployment));
+                }
+                Change::Is(deployment) => {
+                    let now = Face::of(&deployment);
+                    let before = known.insert(deployment.uid().to_owned(), now);
+                    let same = |b: Face| b.generation == now.generation && b.schema == now.schema;
+                    if !before.is_some_and(same) {
+                        signals.deployment(&world, &ObjectRef::from_obj(&deployment));
+                    }
+                    if now.answers && !before.is_some_and(|before| before.answers) {
+                        signals.answering(&world);
+                    }
+                }
+                Change::Gone(deployment) => {
+                    known.remove(deployment.uid());
                     signals.deployment(&world, &ObjectRef::from_obj(&deployment));
                 }
-                signals.counted.notify_one();
             }
-            Ok(Event::Delete(deployment)) => {
-                known.remove(deployment.uid());
-                signals.deployment(&world, &ObjectRef::from_obj(&deployment));
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the watch of GroupwareDeployments was interrupted"),
+            signals.counted.notify_one();
+        }
+    }
+}
+
+/// What the directory kinds see of an installation.
+#[derive(Clone, Copy)]
+struct Face {
+    generation: Option<i64>,
+    /// The schema is current.
+    schema: bool,
+    /// Storage nodes answer.
+    answers: bool,
+}
+
+impl Face {
+    fn of(deployment: &GroupwareDeployment) -> Self {
+        let conditions = deployment.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+        Self {
+            generation: deployment.metadata.generation,
+            schema: is_true(conditions, SCHEMA_CURRENT),
+            answers: is_true(conditions, STORAGE_AVAILABLE),
         }
     }
 }
