@@ -47,7 +47,7 @@ pub fn run(command: &ConfigCommand) -> Result<()> {
             };
             let tls = checked.with_context(|| file.display().to_string())?;
             check_certificates(tls.as_ref()).with_context(|| file.display().to_string())?;
-            println!("{}: ok", file.display());
+            anstream::println!("{}: ok", file.display());
         }
     }
     Ok(())

@@ -195,7 +195,7 @@ async fn gateways(
     let signal = stop.await.unwrap_or("a failure");
     tracing::info!(signal, "stopping");
     if std::io::stdout().is_terminal() {
-        println!("\nStopping ...");
+        anstream::println!("\nStopping ...");
     }
     tokio::select! {
         _ = shared.drain.finish(settings.process.grace) => {}

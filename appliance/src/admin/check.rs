@@ -68,12 +68,15 @@ pub async fn run(reach: Reach, args: CheckArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
     let CheckProgress { mailboxes_done: mailboxes, messages, .. } = last;
     if admin.json {
-        println!("{:#}", json!({"mailboxes": mailboxes, "messages": messages, "findings": findings}));
+        anstream::println!(
+            "{:#}",
+            json!({"mailboxes": mailboxes, "messages": messages, "findings": findings})
+        );
     } else if found == 0 {
-        println!("Nothing is wrong in {mailboxes} mailboxes with {messages} messages.");
+        anstream::println!("Nothing is wrong in {mailboxes} mailboxes with {messages} messages.");
     } else {
         table.print(false, "");
-        println!("{found} findings in {mailboxes} mailboxes with {messages} messages.");
+        anstream::println!("{found} findings in {mailboxes} mailboxes with {messages} messages.");
     }
     Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -207,9 +207,9 @@ impl Admin {
     /// Says what was done: a sentence for people, an object for programs.
     pub fn done(&self, sentence: impl std::fmt::Display, object: &serde_json::Value) {
         if self.json {
-            println!("{object:#}");
+            anstream::println!("{object:#}");
         } else {
-            println!("{sentence}");
+            anstream::println!("{sentence}");
         }
     }
 }

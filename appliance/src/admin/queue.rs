@@ -154,7 +154,7 @@ async fn show(admin: &Admin, id: u64) -> Result<()> {
             "envid": message.envid,
             "recipients": recipients,
         });
-        println!("{object:#}");
+        anstream::println!("{object:#}");
         return Ok(());
     }
     let mut table = Table::new(&["id", "sender", "size", "state", "queued_at", "expires_at"]);
@@ -167,7 +167,7 @@ async fn show(admin: &Admin, id: u64) -> Result<()> {
         json!(message.expires_at),
     ]);
     table.print_one(false);
-    println!();
+    anstream::println!();
     let mut table = Table::new(&["recipient", "state", "attempts", "next_attempt_at", "reason"]);
     for recipient in &message.recipients {
         table.row(vec![

@@ -25,9 +25,9 @@ impl Table {
     /// Prints it. An empty one says `nothing` to people.
     pub fn print(&self, json: bool, nothing: &str) {
         if json {
-            println!("{:#}", self.to_json());
+            anstream::println!("{:#}", self.to_json());
         } else if self.rows.is_empty() {
-            println!("{nothing}");
+            anstream::println!("{nothing}");
         } else {
             print!("{}", self.to_text());
         }
@@ -36,12 +36,12 @@ impl Table {
     /// Prints the only row, one column a line.
     pub fn print_one(&self, json: bool) {
         if json {
-            println!("{:#}", self.to_json().get(0).cloned().unwrap_or(Value::Null));
+            anstream::println!("{:#}", self.to_json().get(0).cloned().unwrap_or(Value::Null));
             return;
         }
         let width = self.columns.iter().map(|name| name.len()).max().unwrap_or(0);
         for (name, value) in self.columns.iter().zip(self.rows.first().into_iter().flatten()) {
-            println!("{:width$}  {}", name.replace('_', " "), cell(name, value));
+            anstream::println!("{:width$}  {}", name.replace('_', " "), cell(name, value));
         }
     }
 

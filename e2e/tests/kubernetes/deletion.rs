@@ -53,7 +53,13 @@ async fn deletion_is_blocked_while_there_are_mailboxes_and_keeps_the_data() -> R
     // It comes back with what it had, for those who say that it is theirs: to Kubernetes these are other resources.
     let before = goner.kubectl(&["get", "mailbox", "anna", "-o", "jsonpath={.status.mailboxId}"])?;
     installation.session.apply(&manifest.yaml())?;
-    goner.wait_condition("mailbox/anna", "Ready", "False", "NotOwned").await?;
+    let said = goner.wait_condition("tn/example", "Ready", "False", "NotOwned").await?;
+    println!("          tn/example: {}", said.message);
+    eventually("a mailbox says what to do", Duration::from_secs(30), async || {
+        let ready = goner.condition("mailbox/anna", "Ready")?;
+        Ok(ready.filter(|ready| ready.message.contains("kontor.dev/adopt")))
+    })
+    .await?;
     let adopt = ["annotate", "tn,md,mbx", "--all", "kontor.dev/adopt=true"];
     goner.kubectl(&adopt)?;
     goner.wait_ready("gwd,tn,md,mbx", Duration::from_secs(120))?;

@@ -191,7 +191,7 @@ impl Voice {
     fn step(&self, pod: &Pod, what: &str, connections: Option<u64>) {
         let seconds = self.begun.elapsed().as_secs();
         match self.format {
-            Format::Json => println!(
+            Format::Json => anstream::println!(
                 "{}",
                 json!({"pod": pod.name_any(), "step": what, "connections": connections, "seconds": seconds})
             ),
@@ -201,14 +201,18 @@ impl Voice {
                     Some(open) => format!(", {open} connections"),
                     None => String::new(),
                 };
-                println!("{} {}: {what}{open}", style::faint(&format!("{seconds:>4} s")), pod.name_any());
+                anstream::println!(
+                    "{} {}: {what}{open}",
+                    style::faint(&format!("{seconds:>4} s")),
+                    pod.name_any()
+                );
             }
         }
     }
 
     fn line(&self, text: &str) {
         if self.format == Format::Table {
-            println!(
+            anstream::println!(
                 "{} {}",
                 style::faint(&format!("{:>4} s", self.begun.elapsed().as_secs())),
                 style::good(text)

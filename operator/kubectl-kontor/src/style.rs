@@ -1,8 +1,7 @@
 //! Colours, where a person looks and wants them.
 
+use anstream::ColorChoice;
 use clap::ValueEnum;
-use std::io::IsTerminal;
-use std::sync::OnceLock;
 
 /// When there are colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -18,15 +17,12 @@ pub enum Color {
 
 /// Decides once, before anything is printed.
 pub fn choose(color: Color) {
-    let on = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            std::io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
+    let choice = match color {
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+        Color::Auto => ColorChoice::Auto,
     };
-    let _ = ON.set(on);
+    choice.write_global();
 }
 
 /// What is well.
@@ -54,11 +50,7 @@ pub fn faint(text: &str) -> String {
     paint(text, "2")
 }
 
+/// What prints leaves them out where they are not wanted.
 fn paint(text: &str, code: &str) -> String {
-    match ON.get() {
-        Some(true) => format!("\x1b[{code}m{text}\x1b[0m"),
-        _ => text.to_owned(),
-    }
+    format!("\x1b[{code}m{text}\x1b[0m")
 }
-
-static ON: OnceLock<bool> = OnceLock::new();

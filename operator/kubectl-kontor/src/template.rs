@@ -63,10 +63,10 @@ pub fn run(place: &Place, arguments: &Template) -> Result<Outcome> {
         );
     }
     match arguments.output {
-        Format::Json => println!("{:#}", Value::Array(all)),
+        Format::Json => anstream::println!("{:#}", Value::Array(all)),
         Format::Table => {
             for object in &all {
-                println!("---\n{}", serde_saphyr::to_string(object)?.trim_end());
+                anstream::println!("---\n{}", serde_saphyr::to_string(object)?.trim_end());
             }
         }
     }

@@ -8,7 +8,7 @@ use super::credentials::{self, Credential};
 use super::declared::{self, Composed, Declaration, Declared, Reclaim};
 use super::mailbox::set_password;
 use super::outcome;
-use super::world::World;
+use super::world::{self, World};
 use crate::conditions::{self, Finding};
 use crate::events::Events;
 use jiff::Timestamp;
@@ -68,6 +68,8 @@ enum Next {
     Awaited,
     /// Soon, and later each time.
     Backoff,
+    /// Soon: the storage nodes serve, and have not been found yet.
+    Soon,
 }
 
 /// Looks at one resource.
@@ -171,6 +173,7 @@ fn judge<K: Declared>(
     findings.extend(declaration.findings.iter().cloned());
     let made = findings.iter().any(|f| f.type_ == types::PROVISIONED && f.reason == reasons::AS_DECLARED);
     let next = match &outcome {
+        Err(Trouble::Unavailable(_)) if world::answers(&declaration.deployment) => Next::Soon,
         Err(_) => Next::Backoff,
         Ok(_) if made => Next::Later,
         // Whoever is in the way is not one of our resources, or none that wakes us.
@@ -417,6 +420,7 @@ fn next<K: Declared>(object: &K, directory: &Directory, next: &Next) -> Action {
             Action::requeue(jitter(AWAITED))
         }
         Next::Backoff => Action::requeue(backoff(directory, uid)),
+        Next::Soon => Action::requeue(jitter(SOON)),
     }
 }
 
@@ -458,6 +462,8 @@ pub const DEPLOYMENT_ANNOTATION: &str = "kontor.dev/deployment";
 const AGAIN: Duration = Duration::from_secs(600);
 /// How often something is looked at that waits for something else, in case that was not noticed.
 const AWAITED: Duration = Duration::from_secs(120);
+/// How often storage nodes are asked that should answer: names take some seconds to be known.
+const SOON: Duration = Duration::from_secs(3);
 /// How often a deletion that waits is tried again.
 const BLOCKED: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_secs(1);

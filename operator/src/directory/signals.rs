@@ -2,9 +2,9 @@
 
 use super::credentials::secret_name;
 use super::declared::Declared;
-use super::world::World;
+use super::world::{self, World};
 use crate::conditions::is_true;
-use crate::deployment::status::{SCHEMA_CURRENT, STORAGE_AVAILABLE};
+use crate::deployment::status::SCHEMA_CURRENT;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kontor_crds::conditions::types;
@@ -484,7 +484,7 @@ impl Face {
         Self {
             generation: deployment.metadata.generation,
             schema: is_true(conditions, SCHEMA_CURRENT),
-            answers: is_true(conditions, STORAGE_AVAILABLE),
+            answers: world::answers(deployment),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the cluster holds, kept current, and who may refer to whom. Lookups only; no client.
 
 use crate::conditions::{self, Finding};
+use crate::deployment::status::STORAGE_AVAILABLE;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kontor_crds::conditions::{reasons, types};
 use kontor_crds::{
@@ -163,6 +164,12 @@ impl World {
             secret.metadata.resource_version.as_deref().unwrap_or_default()
         ))
     }
+}
+
+/// Whether an installation says that its storage nodes serve.
+pub fn answers(deployment: &GroupwareDeployment) -> bool {
+    let status = deployment.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+    conditions::is_true(status, STORAGE_AVAILABLE)
 }
 
 fn provisioned(

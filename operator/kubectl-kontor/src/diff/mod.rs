@@ -36,8 +36,8 @@ pub async fn run(place: &Place, arguments: &Diff) -> Result<Outcome> {
         changes.extend(found.with_context(|| format!("GroupwareDeployment {name}"))?);
     }
     match arguments.output {
-        Format::Json => println!("{:#}", serde_json::to_value(&changes)?),
-        Format::Table if changes.is_empty() => println!("No difference."),
+        Format::Json => anstream::println!("{:#}", serde_json::to_value(&changes)?),
+        Format::Table if changes.is_empty() => anstream::println!("No difference."),
         Format::Table => print(&changes),
     }
     Ok(if changes.is_empty() { Outcome::Fine } else { Outcome::Remarkable })
@@ -139,22 +139,22 @@ fn api(cluster: &Cluster, namespace: &str, resource: &kube::core::ApiResource) -
 fn print(changes: &[Change]) {
     for change in changes {
         let heading = format!("{} {}/{}", change.action.verb(), change.kind, change.name);
-        println!("{}", style::bold(&heading));
+        anstream::println!("{}", style::bold(&heading));
         for line in change.diff.lines() {
             match line.as_bytes().first() {
-                Some(b'+') => println!("{}", style::good(line)),
-                Some(b'-') => println!("{}", style::bad(line)),
-                Some(b'@') => println!("{}", style::faint(line)),
-                _ => println!("{line}"),
+                Some(b'+') => anstream::println!("{}", style::good(line)),
+                Some(b'-') => anstream::println!("{}", style::bad(line)),
+                Some(b'@') => anstream::println!("{}", style::faint(line)),
+                _ => anstream::println!("{line}"),
             }
         }
         if change.restarts {
-            println!("{}", style::doubtful("  its pods are replaced, a few at a time"));
+            anstream::println!("{}", style::doubtful("  its pods are replaced, a few at a time"));
         }
     }
     let count = |kind: Kind| changes.iter().filter(|change| change.action == kind).count();
     let (made, changed, deleted) = (count(Kind::Create), count(Kind::Change), count(Kind::Delete));
-    println!("\n{made} to make, {changed} to change, {deleted} to delete");
+    anstream::println!("\n{made} to make, {changed} to change, {deleted} to delete");
 }
 
 const MANAGER: &str = "kontor-operator/deployment";

@@ -62,13 +62,13 @@ pub async fn run(place: &Place, arguments: &Status) -> Result<Outcome> {
         reports.push(report(&cluster, &deployment).await?);
     }
     match arguments.output {
-        Format::Json => println!("{:#}", serde_json::to_value(&reports)?),
+        Format::Json => anstream::println!("{:#}", serde_json::to_value(&reports)?),
         Format::Table if reports.is_empty() => {
-            println!("There is no GroupwareDeployment in {}.", where_(&cluster, arguments))
+            anstream::println!("There is no GroupwareDeployment in {}.", where_(&cluster, arguments))
         }
         Format::Table => reports.iter().enumerate().for_each(|(at, report)| {
             if at > 0 {
-                println!();
+                anstream::println!();
             }
             print!("{}", print::text(report));
         }),
