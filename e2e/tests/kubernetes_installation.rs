@@ -10,6 +10,8 @@ mod deletion;
 mod failover;
 #[path = "kubernetes/faults.rs"]
 mod faults;
+#[path = "kubernetes/ingress.rs"]
+mod ingress;
 #[path = "kubernetes/mail.rs"]
 mod mail;
 #[path = "kubernetes/many.rs"]

@@ -118,3 +118,27 @@ fn a_pool_for_lmtp_alone_leaves_the_queue_to_the_others() {
     };
     assert_eq!((runner(0), runner(1)), (false, true));
 }
+
+#[test]
+fn an_ingress_leads_to_where_the_pools_listen() {
+    let manifest =
+        MANIFEST.replace("  storage:\n", "  - {name: ingress, protocols: [Ingress]}\n  storage:\n");
+    let valid = valid(&manifest);
+    let read = |pool: usize| -> kontor_gateway::Config {
+        let text = config::gateway(&valid, &valid.spec.gateways[pool]);
+        kontor_gateway_core::config::parse(&text, []).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    };
+    let (pool, ingress) = (read(0), read(1));
+    assert_eq!(ingress.ingress.tcp.len(), 7, "all but LMTP");
+    assert!(ingress.tls.certificates.is_empty());
+    assert!(ingress.ingress.drain < ingress.process.grace);
+    let [own, behind] = pool.listen.imaps.0.as_slice() else { panic!("{:?}", pool.listen.imaps) };
+    // The balancer in front speaks to either; behind the ingress, everybody has to say who the client is.
+    assert_eq!((own.bind.port(), own.proxy_from.len()), (2993, 1));
+    assert_eq!((behind.bind.port(), behind.proxy_from.len()), (12993, 2));
+    let route = ingress.ingress.tcp.iter().find(|(_, route)| route.listen.0[0].bind.port() == 2993);
+    let (_, route) = route.expect("a route for IMAP with TLS");
+    assert_eq!(route.dns.as_deref(), Some("acme-all-headless.mail.svc:12993"));
+    assert!(route.proxy_protocol && route.listen.0[0].proxy_from.len() == 1);
+    assert_eq!(pool.listen.lmtp.0.len(), 1);
+}

@@ -75,7 +75,7 @@ fn yaml(objects: &[Object]) -> String {
     documents.collect::<Vec<_>>().join("---\n")
 }
 
-const ALL: &[&str] = &["trial", "production", "routes"];
+const ALL: &[&str] = &["trial", "production", "routes", "ingress"];
 
 #[test]
 fn manifests_become_these_objects() {
@@ -203,8 +203,19 @@ fn no_replicas_where_the_autoscaler_decides() {
 }
 
 #[test]
+fn an_ingress_alone_is_exposed_and_holds_no_keys() {
+    let objects = built("ingress");
+    let exposed = objects.iter().filter(|o| o.value.pointer("/spec/type") == Some(&"LoadBalancer".into()));
+    assert_eq!(exposed.map(Object::name).collect::<Vec<_>>(), ["acme-ingress-external"]);
+    let pods = objects.iter().find(|o| o.kind() == "Deployment" && o.name() == "acme-ingress").expect("pods");
+    let volumes = pods.value.pointer("/spec/template/spec/volumes").expect("volumes").to_string();
+    assert!(!volumes.contains("secret"), "{volumes}");
+    assert!(objects.iter().all(|o| o.name() != "acme-ingress-tls"));
+}
+
+#[test]
 fn lmtp_never_goes_outside() {
-    for name in ["production", "routes"] {
+    for name in ["production", "routes", "ingress"] {
         for object in built(name) {
             let outside = object.value.pointer("/spec/type") == Some(&"LoadBalancer".into())
                 || matches!(object.kind(), "TCPRoute" | "TLSRoute");

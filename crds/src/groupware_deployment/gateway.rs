@@ -17,6 +17,10 @@ use std::collections::BTreeMap;
     validation = (
         "!(self.name in ['storage-node', 'database', 'object-store', 'migrate', 'operator', 'ca', 'server'])",
         "gateways: this name is used for something else"
+    ),
+    validation = (
+        "!('Ingress' in self.protocols) || self.protocols.size() == 1",
+        "gateways: a pool that serves Ingress serves nothing else"
     )
 )]
 pub struct GatewayPool {
@@ -24,7 +28,8 @@ pub struct GatewayPool {
     #[schemars(length(min = 1, max = 15), regex(pattern = "^[a-z]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
 
-    /// What its pods serve. Service ports: SMTP 25, Submission 587 and 465, LMTP 24, IMAP 143 and 993, POP3 110 and 995.
+    /// What its pods serve. Service ports: SMTP 25, Submission 587 and 465, LMTP 24, IMAP 143 and 993, POP3 110 and 995;
+    /// Ingress all of these that other pools serve, but LMTP.
     #[schemars(length(min = 1, max = 5))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub protocols: Vec<Protocol>,
@@ -76,6 +81,9 @@ pub enum Protocol {
     /// POP3, ports 110 (STARTTLS) and 995 (TLS).
     #[serde(rename = "POP3")]
     Pop3,
+    /// One way in for all protocols: leads connections to the pods of the pools that serve them, and tells these the
+    /// client's address. With `network.exposure.type` LoadBalancer or Gateway only this pool is exposed.
+    Ingress,
 }
 
 /// Scaling by load: the largest number that any target asks for.
@@ -127,7 +135,7 @@ pub struct Drain {
     pub pre_stop_delay_seconds: Option<i32>,
 
     /// Seconds from the wish to stop until the pod is killed, preStopDelaySeconds among them. Default by protocol:
-    /// SMTP, Submission and LMTP 120, IMAP 300, POP3 120.
+    /// SMTP, Submission and LMTP 120, IMAP 300, POP3 120, Ingress 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 7200))]
     pub grace_period_seconds: Option<i32>,

@@ -37,7 +37,7 @@ pub struct Network {
 pub struct Exposure {
     /// `ClusterIP` (default): Services inside the cluster only. `LoadBalancer`: beside them a LoadBalancer Service for
     /// each pool, which keeps the client's address. `Gateway`: TCPRoutes and TLSRoutes of a Gateway that you run.
-    /// LMTP stays inside in every case.
+    /// Where a pool serves Ingress, it alone is exposed, and leads to the others. LMTP stays inside in every case.
     #[serde(default, rename = "type")]
     pub type_: ExposureType,
 

@@ -84,6 +84,15 @@ fn a_protocol_belongs_to_one_pool_and_a_name_to_one() {
 }
 
 #[test]
+fn an_ingress_serves_nothing_else() {
+    accepts(&[("/spec/gateways/-", json!({"name": "ingress", "protocols": ["Ingress"]}))]);
+    rejects(
+        &[("/spec/gateways/-", json!({"name": "ingress", "protocols": ["Ingress", "POP3"]}))],
+        "serves nothing else",
+    );
+}
+
+#[test]
 fn names_of_children_have_room() {
     accepts(&[("/metadata/name", json!("a".repeat(40)))]);
     rejects(&[("/metadata/name", json!("a".repeat(41)))], "at most 40");

@@ -3,6 +3,7 @@
 
 use super::dereference::SecretData;
 use super::names::{DATABASE, OBJECT_STORE, STORAGE_NODE};
+use super::routes;
 use super::validate::Valid;
 use crate::authority::{self, AuthorityError, Pair, Request};
 use jiff::Timestamp;
@@ -93,8 +94,10 @@ fn requests(valid: &Valid) -> Vec<(String, Request)> {
     ];
     let mut outside: Vec<String> = valid.spec.tls.dns_names().to_vec();
     for pool in &valid.spec.gateways {
-        let common_name = format!("kontor-gateway-{}", pool.name);
-        requests.push((pool_secret(valid, &pool.name), of(&common_name, Vec::new())));
+        if !routes::is_ingress(pool) {
+            let common_name = format!("kontor-gateway-{}", pool.name);
+            requests.push((pool_secret(valid, &pool.name), of(&common_name, Vec::new())));
+        }
         outside.extend(service(&pool.name));
     }
     // A common name of more than 64 characters is none; nobody reads it here anyway.

@@ -1,6 +1,6 @@
 //! What is served where: the one table that Services, routes, container ports and listeners are made from.
 
-use kontor_crds::groupware_deployment::Protocol;
+use kontor_crds::groupware_deployment::{GatewayPool, GroupwareDeploymentSpec, Protocol};
 
 /// A port that a protocol is served at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub fn endpoints(protocol: Protocol) -> &'static [Endpoint] {
         Protocol::Lmtp => &[LMTP],
         Protocol::Imap => &[IMAP, IMAPS],
         Protocol::Pop3 => &[POP3, POP3S],
+        // Those of the others: `of_pool`.
+        Protocol::Ingress => &[],
     }
 }
 
@@ -34,6 +36,7 @@ pub fn gateway(protocol: Protocol) -> &'static str {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => "smtp",
         Protocol::Imap => "imap",
         Protocol::Pop3 => "pop3",
+        Protocol::Ingress => "ingress",
     }
 }
 
@@ -41,7 +44,7 @@ pub fn gateway(protocol: Protocol) -> &'static str {
 pub fn grace_period(protocol: Protocol) -> i32 {
     match protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp | Protocol::Pop3 => 120,
-        Protocol::Imap => 300,
+        Protocol::Imap | Protocol::Ingress => 300,
     }
 }
 
@@ -61,7 +64,37 @@ const POP3S: Endpoint = Endpoint { implicit_tls: true, ..at("pop3s", 995, 2995) 
 /// Where every pod tells its metrics and its health.
 pub const MONITOR: i32 = 9090;
 
-/// All ports of a pool.
-pub fn of_pool(pool: &kontor_crds::groupware_deployment::GatewayPool) -> Vec<Endpoint> {
-    pool.protocols.iter().flat_map(|protocol| endpoints(*protocol)).copied().collect()
+/// All ports of a pool. The ingress has those of the others, as far as they are for the outside.
+pub fn of_pool(spec: &GroupwareDeploymentSpec, pool: &GatewayPool) -> Vec<Endpoint> {
+    let own = |pool: &GatewayPool| -> Vec<Endpoint> {
+        pool.protocols.iter().flat_map(|protocol| endpoints(*protocol)).copied().collect()
+    };
+    if !is_ingress(pool) {
+        return own(pool);
+    }
+    spec.gateways.iter().flat_map(own).filter(|endpoint| !endpoint.inside).collect()
+}
+
+/// Whether a pool is the way to the others.
+pub fn is_ingress(pool: &GatewayPool) -> bool {
+    pool.protocols.contains(&Protocol::Ingress)
+}
+
+/// The pool that is the way to the others.
+pub fn ingress(spec: &GroupwareDeploymentSpec) -> Option<&GatewayPool> {
+    spec.gateways.iter().find(|pool| is_ingress(pool))
+}
+
+/// Whether clients outside come to a pool itself.
+pub fn is_exposed(spec: &GroupwareDeploymentSpec, pool: &GatewayPool) -> bool {
+    ingress(spec).is_none_or(|ingress| ingress.name == pool.name)
+        && of_pool(spec, pool).iter().any(|endpoint| !endpoint.inside)
+}
+
+impl Endpoint {
+    /// The port in the pod that the ingress leads to. There every connection begins with a header of the PROXY protocol,
+    /// which is believed: nobody else may come to it.
+    pub fn behind_ingress(&self) -> i32 {
+        self.pod_port + 10_000
+    }
 }

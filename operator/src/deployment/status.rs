@@ -477,7 +477,7 @@ fn certificates(
 fn endpoints(valid: &Valid, pool: &GatewayPool, view: &View) -> Vec<EndpointStatus> {
     let inside = format!("{}.{}.svc", valid.identity.child(&pool.name), valid.identity.namespace);
     let outside = balancer(valid, pool, view);
-    routes::of_pool(pool)
+    routes::of_pool(&valid.spec, pool)
         .into_iter()
         .map(|endpoint| EndpointStatus {
             protocol: endpoint.name.to_owned(),
@@ -504,7 +504,7 @@ fn routes_accepted(valid: &Valid, view: &View) -> Finding {
                 .spec
                 .gateways
                 .iter()
-                .filter(|pool| routes::of_pool(pool).iter().any(|endpoint| !endpoint.inside))
+                .filter(|pool| routes::is_exposed(&valid.spec, pool))
                 .filter(|pool| balancer(valid, pool, view).is_none())
                 .map(|pool| super::build::service::load_balancer_name(valid, pool))
                 .collect();

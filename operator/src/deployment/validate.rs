@@ -125,6 +125,9 @@ fn check_rules(deployment: &GroupwareDeployment) -> Result<(), Invalid> {
         if pool.replicas.is_some() && pool.autoscaling.is_some() {
             return Err(invalid(format!("gateways[{}]: replicas or autoscaling, not both", pool.name)));
         }
+        if pool.protocols.len() > 1 && super::routes::is_ingress(pool) {
+            return Err(invalid(format!("gateways[{}]: Ingress, or other protocols, not both", pool.name)));
+        }
         for protocol in &pool.protocols {
             if !served.insert(*protocol) {
                 return Err(invalid(format!("gateways[{}]: {protocol:?} belongs to one pool", pool.name)));

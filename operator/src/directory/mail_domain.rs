@@ -46,7 +46,7 @@ impl Declared for MailDomain {
             self.spec.tenant_ref,
             self.spec.alias_of,
             self.metadata.deletion_timestamp.is_some(),
-            crate::conditions::is_true(self.conditions(), kontor_crds::conditions::types::PROVISIONED),
+            super::world::obstacle(self.conditions()),
         ])
     }
 }

@@ -65,7 +65,7 @@ impl Declared for Tenant {
             spec.default_quota,
             spec.allowed_namespaces,
             self.metadata.deletion_timestamp.is_some(),
-            crate::conditions::is_true(self.conditions(), kontor_crds::conditions::types::PROVISIONED),
+            super::world::obstacle(self.conditions()),
         ])
     }
 }

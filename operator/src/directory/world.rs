@@ -3,6 +3,7 @@
 use crate::conditions::{self, Finding};
 use crate::deployment::status::STORAGE_AVAILABLE;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kontor_crds::conditions::{reasons, types};
 use kontor_crds::{
     AllowedNamespaces, DistributionGroup, GroupwareDeployment, MailDomain, Mailbox, NamespacesFrom,
@@ -172,19 +173,25 @@ pub fn answers(deployment: &GroupwareDeployment) -> bool {
     conditions::is_true(status, STORAGE_AVAILABLE)
 }
 
+/// What those who refer to a resource say of it while it is not in the directory; it may be nothing.
+pub fn obstacle(status: &[Condition]) -> Option<&str> {
+    if conditions::is_true(status, types::PROVISIONED) {
+        return None;
+    }
+    Some(conditions::find(status, types::READY).map_or("", |ready| ready.message.as_str()))
+}
+
 fn provisioned(
-    status: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    status: &[Condition],
     kind: &str,
     namespace: &str,
     reference: &Reference,
 ) -> Result<(), Finding> {
-    if conditions::is_true(status, types::PROVISIONED) {
-        return Ok(());
-    }
+    let Some(why) = obstacle(status) else { return Ok(()) };
     let name = format!("{kind} {namespace}/{}", reference.name);
-    let message = match conditions::find(status, types::READY) {
-        Some(ready) if !ready.message.is_empty() => format!("{name} is not ready: {}", ready.message),
-        _ => format!("{name} is not ready"),
+    let message = match why {
+        "" => format!("{name} is not ready"),
+        why => format!("{name} is not ready: {why}"),
     };
     Err(Finding::no(types::ACCEPTED, reasons::REF_NOT_READY, message))
 }

@@ -46,7 +46,9 @@ pub fn storage_node(valid: &Valid) -> String {
 
 /// A pool's file.
 pub fn gateway(valid: &Valid, pool: &GatewayPool) -> String {
-    let any = any(valid);
+    if routes::is_ingress(pool) {
+        return ingress(valid, pool);
+    }
     let store = table([
         (
             "addresses",
@@ -62,26 +64,20 @@ pub fn gateway(valid: &Valid, pool: &GatewayPool) -> String {
         ("key", format!("{FOLDER}/tls/tls.key").into()),
     ]);
     let tls = table([("certificates", vec![Value::from(certificate)].into())]);
+    let behind_ingress = routes::ingress(&valid.spec).is_some();
     let mut listen = Table::new();
-    for endpoint in routes::of_pool(pool) {
-        let mut listener = table([("bind", format!("{any}:{}", endpoint.pod_port).into())]);
-        if !valid.proxies().is_empty() && !endpoint.inside {
-            let networks = valid.proxies().iter().cloned().map(Value::from).collect::<Vec<_>>();
-            listener.insert("proxy_from".into(), networks.into());
-        }
-        let limits = [
-            ("max_connections", pool.config.max_connections),
-            ("max_per_address", pool.config.max_connections_per_address),
-        ];
-        for (key, value) in limits {
-            insert(&mut listener, key, value);
-        }
-        listen.insert(endpoint.name.into(), listener.into());
+    for endpoint in routes::of_pool(&valid.spec, pool) {
+        let proxies = if endpoint.inside { &[] } else { valid.proxies() };
+        let own = listener(valid, pool, endpoint.pod_port, proxies);
+        let listeners: Value = if behind_ingress && !endpoint.inside {
+            let anybody = ["0.0.0.0/0".to_owned(), "::/0".to_owned()];
+            vec![own, listener(valid, pool, endpoint.behind_ingress(), &anybody)].into()
+        } else {
+            own.into()
+        };
+        listen.insert(endpoint.name.into(), listeners);
     }
-    let process = table([
-        ("monitor", format!("{any}:{MONITOR}").into()),
-        ("grace", format!("{}s", session_seconds(pool)).into()),
-    ]);
+    let process = process(valid, pool);
     let mut root = table([
         ("log", log(valid)),
         ("store", store.into()),
@@ -96,6 +92,50 @@ pub fn gateway(valid: &Valid, pool: &GatewayPool) -> String {
         }
     }
     root.to_string()
+}
+
+/// The file of the pool that leads to the others.
+fn ingress(valid: &Valid, pool: &GatewayPool) -> String {
+    let mut tcp = Table::new();
+    for target in valid.spec.gateways.iter().filter(|target| !routes::is_ingress(target)) {
+        let service =
+            format!("{}-headless.{}.svc", valid.identity.child(&target.name), valid.identity.namespace);
+        for endpoint in routes::of_pool(&valid.spec, target).into_iter().filter(|endpoint| !endpoint.inside) {
+            let listener = listener(valid, pool, endpoint.pod_port, valid.proxies());
+            let route = table([
+                ("listen", vec![Value::from(listener)].into()),
+                ("dns", format!("{service}:{}", endpoint.behind_ingress()).into()),
+                ("health_port", i64::from(MONITOR).into()),
+                ("proxy_protocol", true.into()),
+            ]);
+            tcp.insert(endpoint.name.into(), route.into());
+        }
+    }
+    // Sessions that do not end by themselves are ended before the process has to.
+    let drain = session_seconds(pool).saturating_sub(5).max(1);
+    let section = table([("drain", format!("{drain}s").into()), ("tcp", tcp.into())]);
+    let root =
+        table([("log", log(valid)), ("ingress", section.into()), ("process", process(valid, pool).into())]);
+    root.to_string()
+}
+
+/// One address to listen at; connections from `proxies` begin with a header of the PROXY protocol.
+fn listener(valid: &Valid, pool: &GatewayPool, port: i32, proxies: &[String]) -> Table {
+    let mut listener = table([("bind", format!("{}:{port}", any(valid)).into())]);
+    if !proxies.is_empty() {
+        let networks = proxies.iter().cloned().map(Value::from).collect::<Vec<_>>();
+        listener.insert("proxy_from".into(), networks.into());
+    }
+    insert(&mut listener, "max_connections", pool.config.max_connections);
+    insert(&mut listener, "max_per_address", pool.config.max_connections_per_address);
+    listener
+}
+
+fn process(valid: &Valid, pool: &GatewayPool) -> Table {
+    table([
+        ("monitor", format!("{}:{MONITOR}", any(valid)).into()),
+        ("grace", format!("{}s", session_seconds(pool)).into()),
+    ])
 }
 
 fn smtp(valid: &Valid, pool: &GatewayPool) -> Table {

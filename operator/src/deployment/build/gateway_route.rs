@@ -15,8 +15,8 @@ pub fn build(valid: &Valid) -> Vec<Object> {
         return Vec::new();
     };
     let mut objects = Vec::new();
-    for pool in &valid.spec.gateways {
-        for endpoint in routes::of_pool(pool).into_iter().filter(|endpoint| !endpoint.inside) {
+    for pool in valid.spec.gateways.iter().filter(|pool| routes::is_exposed(&valid.spec, pool)) {
+        for endpoint in routes::of_pool(&valid.spec, pool).into_iter().filter(|endpoint| !endpoint.inside) {
             // A TLSRoute goes by names; without one, only the port tells protocols apart.
             let names = valid.spec.tls.dns_names();
             let by_name = endpoint.implicit_tls && !names.is_empty();

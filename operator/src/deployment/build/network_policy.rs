@@ -17,18 +17,27 @@ pub fn build(valid: &Valid) -> Vec<NetworkPolicy> {
     if valid.spec.network.network_policy == NetworkPolicyMode::Disabled {
         return Vec::new();
     }
-    let pools: Vec<_> = valid.spec.gateways.iter().map(|pool| pool.name.clone()).collect();
+    let ingress = routes::ingress(&valid.spec);
+    let store_clients = valid.spec.gateways.iter().filter(|pool| !routes::is_ingress(pool));
+    let pools: Vec<_> = store_clients.map(|pool| pool.name.clone()).collect();
     let mut clients = vec![of_components(valid, &pools)];
     clients.push(operator());
     let mut policies =
         vec![policy(valid, STORAGE_NODE, vec![rule(Some(clients), &[crate::storage::PORT]), metrics()])];
     for pool in &valid.spec.gateways {
         let (inside, outside): (Vec<_>, Vec<_>) =
-            routes::of_pool(pool).into_iter().partition(|endpoint| endpoint.inside);
+            routes::of_pool(&valid.spec, pool).into_iter().partition(|endpoint| endpoint.inside);
         let ports = |of: &[routes::Endpoint]| of.iter().map(|endpoint| endpoint.pod_port).collect::<Vec<_>>();
         let mut rules = vec![metrics()];
         if !outside.is_empty() {
             rules.push(rule(None, &ports(&outside)));
+            if let Some(ingress) = ingress.filter(|ingress| ingress.name != pool.name) {
+                let behind: Vec<_> = outside.iter().map(routes::Endpoint::behind_ingress).collect();
+                rules.push(rule(
+                    Some(vec![of_components(valid, std::slice::from_ref(&ingress.name))]),
+                    &behind,
+                ));
+            }
         }
         if !inside.is_empty() {
             rules.push(rule(Some(vec![any_pod()]), &ports(&inside)));

@@ -1,5 +1,5 @@
 //! Services: inside one for each pool and one for the storage nodes, each with a headless one beside it, and to the
-//! outside a LoadBalancer for each pool when that is asked for.
+//! outside a LoadBalancer for each pool, or for the ingress alone, when that is asked for.
 
 use crate::deployment::names::STORAGE_NODE;
 use crate::deployment::routes::{self, Endpoint, MONITOR};
@@ -16,7 +16,7 @@ pub fn storage_node(valid: &Valid) -> Vec<Service> {
 
 /// A pool's.
 pub fn pool(valid: &Valid, pool: &GatewayPool) -> Vec<Service> {
-    let endpoints = routes::of_pool(pool);
+    let endpoints = routes::of_pool(&valid.spec, pool);
     let mut ports: Vec<_> = endpoints.iter().map(|endpoint| port(endpoint.name, endpoint.port)).collect();
     ports.push(port("monitor", MONITOR));
     let mut services = inside(valid, &pool.name, ports);
@@ -36,7 +36,7 @@ fn load_balancer(valid: &Valid, pool: &GatewayPool, endpoints: &[Endpoint]) -> O
         .filter(|endpoint| !endpoint.inside)
         .map(|endpoint| port(endpoint.name, endpoint.port))
         .collect();
-    if exposure.type_ != ExposureType::LoadBalancer || ports.is_empty() {
+    if exposure.type_ != ExposureType::LoadBalancer || !routes::is_exposed(&valid.spec, pool) {
         return None;
     }
     let settings = exposure.load_balancer.clone().unwrap_or_default();

@@ -50,11 +50,14 @@ pub fn pool(valid: &Valid, material: &Material, pool: &GatewayPool, tag: &str) -
     let mut mounts: Vec<VolumeMount> = Vec::new();
     let client_certificate = pool_secret(valid, &pool.name);
     let server_certificate = valid.certificate_secret.clone().unwrap_or_else(|| server_secret(valid));
-    let mut parts = vec![
-        pod::config(&valid.identity.child(&pool.name)),
-        pod::secret("store", &client_certificate, &[]),
-        pod::secret("tls", &server_certificate, &[("tls.crt", "tls.crt"), ("tls.key", "tls.key")]),
-    ];
+    let mut parts = vec![pod::config(&valid.identity.child(&pool.name))];
+    // The ingress leads connections on as they are: it has neither keys nor anything to ask the storage nodes.
+    let is_ingress = routes::is_ingress(pool);
+    if !is_ingress {
+        parts.push(pod::secret("store", &client_certificate, &[]));
+        let keys = [("tls.crt", "tls.crt"), ("tls.key", "tls.key")];
+        parts.push(pod::secret("tls", &server_certificate, &keys));
+    }
     let relay = pool.config.smtp.relay.as_ref().and_then(|relay| relay.credentials_secret_ref.as_ref());
     parts.extend(relay.map(|secret| pod::secret("relay", &secret.name, &[("password", "password")])));
     for (volume, mount) in parts {
@@ -66,8 +69,15 @@ pub fn pool(valid: &Valid, material: &Material, pool: &GatewayPool, tag: &str) -
     names.dedup();
     let mut args: Vec<String> = names.into_iter().map(str::to_owned).collect();
     args.extend(["--config".to_owned(), format!("{}/config/gateway.toml", config::FOLDER)]);
+    let endpoints = routes::of_pool(&valid.spec, pool);
     let mut ports: Vec<_> =
-        routes::of_pool(pool).iter().map(|endpoint| pod::port(endpoint.name, endpoint.pod_port)).collect();
+        endpoints.iter().map(|endpoint| pod::port(endpoint.name, endpoint.pod_port)).collect();
+    if !is_ingress && routes::ingress(&valid.spec).is_some() {
+        let behind = endpoints.iter().filter(|endpoint| !endpoint.inside);
+        ports.extend(
+            behind.map(|endpoint| pod::port(&format!("px-{}", endpoint.name), endpoint.behind_ingress())),
+        );
+    }
     ports.push(pod::monitor_port());
     let user = relay.map(|secret| EnvVar {
         name: "KONTOR_SMTP__RELAY__USER".into(),
