@@ -184,9 +184,9 @@ fn label_to_parameter(label: &Property, out: &mut VCard) {
         kinds
     };
     let wanted = kinds(label);
-    let target = out.properties.iter_mut().find(|property| {
-        property.is("ADR") && property.parameter("LABEL").next().is_none() && kinds(property) == wanted
-    });
+    let addresses = out.properties.iter_mut().filter(|property| property.is("ADR")).take(MOST_ADDRESSES);
+    let mut unlabelled = addresses.filter(|address| address.parameter("LABEL").next().is_none());
+    let target = unlabelled.find(|address| kinds(address) == wanted);
     match target {
         Some(address) => address.set("LABEL", &label.text()),
         None => {
@@ -197,6 +197,9 @@ fn label_to_parameter(label: &Property, out: &mut VCard) {
         }
     }
 }
+
+/// Addresses that a label is looked up among; nobody has more.
+const MOST_ADDRESSES: usize = 100;
 
 /// RFC 2426 §3.1.1, §3.1.2: FN and N must be there.
 fn complete_v3(card: &mut VCard) {

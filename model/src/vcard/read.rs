@@ -122,9 +122,13 @@ impl<'a> Lines<'a> {
             }
         };
         let mut encoding = None;
+        // How much of the line is known to hold no colon: nothing is looked through twice.
+        let mut searched = 0;
         while let Some((more, after)) = self.peek() {
             if encoding.is_none() {
-                encoding = Encoded::of(&line.bytes);
+                let colon = memchr::memchr(b':', line.bytes.get(searched..).unwrap_or_default());
+                encoding = colon.and_then(|at| line.bytes.get(..searched + at)).map(Encoded::of);
+                searched = line.bytes.len();
             }
             let folded = matches!(more.first(), Some(b' ' | b'\t'));
             if encoding == Some(Encoded::Quoted) && line.bytes.last() == Some(&b'=') {
@@ -160,19 +164,19 @@ enum Encoded {
 }
 
 impl Encoded {
-    /// `None` until the line holds its whole head.
-    fn of(line: &[u8]) -> Option<Self> {
-        let head = line.get(..memchr::memchr(b':', line)?)?.to_ascii_uppercase();
+    /// As the part of a line before its value says.
+    fn of(head: &[u8]) -> Self {
+        let head = head.to_ascii_uppercase();
         let has = |word: &[u8]| {
             head.split(|b| matches!(b, b';' | b'=' | b',')).any(|piece| piece.trim_ascii() == word)
         };
-        Some(if has(b"QUOTED-PRINTABLE") {
+        if has(b"QUOTED-PRINTABLE") {
             Self::Quoted
         } else if has(b"BASE64") || has(b"B") {
             Self::Base64
         } else {
             Self::Plain
-        })
+        }
     }
 }
 
