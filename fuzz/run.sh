@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(mime imap smtp pop3)
+[ ${#targets[@]} -gt 0 ] || targets=(mime imap smtp pop3 icalendar vcard)
 host=$(rustc -vV | sed -n 's/^host: //p')
 target_dir=${FUZZ_TARGET_DIR:-target}
 

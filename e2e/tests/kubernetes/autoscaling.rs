@@ -68,7 +68,12 @@ async fn idle_sessions_make_the_pool_grow_and_it_shrinks_after() -> Result<()> {
     .await?;
 
     // Others come, to all the pods that there are now, and the crowd goes. The pods that go after it say goodbye.
-    let mut sessions = idle(address, 60).await?;
+    // They come over some seconds, for Services learn of new pods a moment after these are ready.
+    let mut sessions = Vec::new();
+    for _ in 0..12 {
+        sessions.extend(idle(address, 5).await?);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     crowd.clear();
     let mut timeline = Timeline { start: Instant::now(), last: pods().await? };
     eventually("the pool shrinks again, and the last pod of those that go is gone", LIMIT, async || {

@@ -69,7 +69,10 @@ fn begins_property(line: &[u8]) -> bool {
     let (name, rest) = line.split_at(length);
     let shouted = !name.is_empty() && !name.iter().any(u8::is_ascii_lowercase);
     let follows = matches!(rest, [b':' | b';', ..]);
-    follows && (shouted || name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case(b"X-")) || is_known(name))
+    // A longer one would be folded before its colon, and not be known again.
+    length <= LONGEST_NAME
+        && follows
+        && (shouted || name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case(b"X-")) || is_known(name))
 }
 
 /// RFC 5545 has letters, digits and the hyphen; the others occur in the names of products.
@@ -180,6 +183,9 @@ fn decode_caret(text: &str) -> String {
     }
     out
 }
+
+/// Octets of the longest name of a property.
+const LONGEST_NAME: usize = 60;
 
 /// A line at least so long was cut for its length.
 const WRAPPED: usize = 70;

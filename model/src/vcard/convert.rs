@@ -154,6 +154,7 @@ fn to_v3(mut property: Property, out: &mut VCard) {
             if let Some(label) = label {
                 let mut other = Property { name: "LABEL".to_owned(), ..property.clone() };
                 other.value = escape(&label);
+                other.remove("ENCODING");
                 if property.components().iter().any(|component| !component.is_empty()) {
                     out.properties.push(property);
                 }

@@ -286,8 +286,10 @@ impl Property {
 
     /// Sets a parameter to one value.
     pub fn set(&mut self, name: &str, value: &str) {
+        let place = self.parameters.iter().position(|parameter| parameter.is(name));
         self.remove(name);
-        self.add(name, value);
+        let parameter = Parameter { name: name.to_owned(), values: vec![value.to_owned()] };
+        self.parameters.insert(place.unwrap_or(self.parameters.len()), parameter);
     }
 
     /// Removes a parameter; whether there was one.

@@ -167,18 +167,29 @@ impl Encoded {
     /// As the part of a line before its value says.
     fn of(head: &[u8]) -> Self {
         let head = head.to_ascii_uppercase();
-        let has = |word: &[u8]| {
-            head.split(|b| matches!(b, b';' | b'=' | b',')).any(|piece| piece.trim_ascii() == word)
-        };
-        if has(b"QUOTED-PRINTABLE") {
-            Self::Quoted
-        } else if has(b"BASE64") || has(b"B") {
-            Self::Base64
-        } else {
-            Self::Plain
+        let first = head.split(|b| *b == b';').skip(1).find_map(|parameter| {
+            match memchr::memchr(b'=', parameter).and_then(|at| parameter.split_at_checked(at)) {
+                Some((name, value)) if name.trim_ascii() == b"ENCODING" => {
+                    value.get(1..)?.split(|b| *b == b',').next().map(<[u8]>::trim_ascii)
+                }
+                Some(_) => None,
+                // The word alone, as 2.1 has it.
+                None => Some(parameter.trim_ascii()).filter(|word| ENCODINGS.contains(word)),
+            }
+        });
+        match first {
+            Some(b"QUOTED-PRINTABLE") => Self::Quoted,
+            Some(b"BASE64" | b"B") => Self::Base64,
+            _ => Self::Plain,
         }
     }
 }
+
+/// Octets of the longest name of a property, with its group.
+const LONGEST_NAME: usize = 60;
+
+/// Words that name an encoding where no parameter is named.
+const ENCODINGS: [&[u8]; 4] = [b"QUOTED-PRINTABLE", b"BASE64", b"8BIT", b"7BIT"];
 
 fn is_base64(line: &[u8]) -> bool {
     !line.is_empty() && line.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
@@ -199,6 +210,10 @@ fn parse(line: &Line, limit: usize) -> Result<Parsed, Error> {
     let end = bytes.iter().position(|b| matches!(b, b';' | b':')).ok_or_else(malformed)?;
     let (head, mut rest) = bytes.split_at(end);
     let head = std::str::from_utf8(head).map_err(|_| malformed())?.trim_end();
+    // A longer one would be folded before its colon, and look like something else when it is read again.
+    if head.len() > LONGEST_NAME {
+        return Err(malformed());
+    }
     let (group, name) = match head.split_once('.') {
         Some((group, name)) => (Some(group), name),
         None => (None, head),
@@ -346,10 +361,11 @@ impl Parsed {
                 continue;
             }
             for value in parameter.values {
-                let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(&value));
-                let name = if is(&["QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT"]) {
+                let is =
+                    |words: &[&[u8]]| words.iter().any(|word| word.eq_ignore_ascii_case(value.as_bytes()));
+                let name = if is(&ENCODINGS) {
                     "ENCODING"
-                } else if is(&["INLINE", "URL", "CID", "CONTENT-ID"]) {
+                } else if is(&[b"INLINE", b"URL", b"CID", b"CONTENT-ID"]) {
                     "VALUE"
                 } else {
                     "TYPE"
