@@ -4,7 +4,8 @@
 //! [`MessageClass`]); MAPI properties ([`property`], MS-OXCDATA 2.11) and the message object with its conversions
 //! from and to RFC 5322 ([`message`], MS-OXCMAIL); the MIME structure of a message ([`mime`], RFC 2045-2049) and the
 //! form of it that IMAP serves without parsing again ([`imap_view`], RFC 9051 §7.5.2); iCalendar ([`icalendar`], RFC
-//! 5545) and time zones ([`time_zone`], RFC 5545 §3.6.5, MS-OXOCAL 2.2.1.39);
+//! 5545), what recurs ([`recurrence`], RFC 5545 §3.8.5) and time zones ([`time_zone`], RFC 5545 §3.6.5, MS-OXOCAL
+//! 2.2.1.39);
 //! vCards ([`vcard`], RFC 2426, RFC 6350); and all of what a store wants to know
 //! of an arriving message in one parse ([`Prepared`]). It is pure and synchronous: no I/O, no clock, no randomness.
 //! It does not store anything and knows no protocol session.
@@ -25,6 +26,7 @@ pub mod imap_view;
 pub mod message;
 pub mod mime;
 pub mod property;
+pub mod recurrence;
 pub mod time_zone;
 pub mod vcard;
 
