@@ -35,6 +35,7 @@ mod flags;
 mod fold;
 mod folder;
 mod ids;
+mod little_endian;
 mod prepare;
 mod subject;
 mod varint;

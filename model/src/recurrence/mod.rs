@@ -1,6 +1,9 @@
 //! What a recurrence means: the times of a rule (RFC 5545 §3.3.10), and the instances of a calendar object with its
 //! further dates, exceptions and moved instances (RFC 5545 §3.8.5, §3.8.4.4).
 //!
+//! How MAPI stores a recurrence is [`StoredRecurrence`] (PidLidAppointmentRecur, MS-OXOCAL 2.2.1.44); rules that it can
+//! say become one and back.
+//!
 //! All of it is counted against [`Limits`]: a rule that would take forever ends in [`TooMuch`].
 //!
 //! ```
@@ -16,9 +19,14 @@
 
 mod instances;
 mod occurrences;
+mod pattern;
+mod stored;
 
 pub use instances::{Instance, instances};
 pub use occurrences::Occurrences;
+pub use stored::{
+    End, ExceptionInfo, Pattern, RecurrencePattern, StoredError, StoredFrequency, StoredRecurrence,
+};
 
 /// What a recurrence may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,5 +48,7 @@ impl Default for Limits {
 #[error("the recurrence has too many instances")]
 pub struct TooMuch;
 
+#[cfg(test)]
+mod stored_tests;
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 
 use jiff::civil::{Date, DateTime, Weekday};
 
-use super::little_endian::{CutOff, Reader, put_utf16};
 use super::observance::{Observance, YearlyOnsets};
 use super::yearly::{DayRule, Yearly};
 use super::{TimeZone, Transition, clock, wall_seconds};
+use crate::little_endian::{CutOff, Reader, put_utf16};
 
 /// Why a structure is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

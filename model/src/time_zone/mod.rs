@@ -15,7 +15,6 @@
 //! ```
 
 mod calendar_zones;
-pub(crate) mod little_endian;
 mod mapi;
 mod observance;
 mod vtimezone;

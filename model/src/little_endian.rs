@@ -29,6 +29,10 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    pub(crate) fn u32(&mut self) -> Result<u32, CutOff> {
+        self.array().map(u32::from_le_bytes)
+    }
+
     pub(crate) fn i32(&mut self) -> Result<i32, CutOff> {
         self.array().map(i32::from_le_bytes)
     }
