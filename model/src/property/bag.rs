@@ -498,7 +498,7 @@ mod tests {
         assert_eq!(
             bag.to_string(),
             "PidTagImportance Integer32 Integer32(2)\nPidTagSubject String \"b\"\n\
-             {00062008-0000-0000-C000-000000000046} 0x00008501 Integer32 Integer32(15)\n"
+             PidLidReminderDelta Integer32 Integer32(15)\n"
         );
         assert_eq!(bag.remove(tags::SUBJECT), Some(Value::from("b")));
         assert_eq!(bag.get(tags::SUBJECT), None);

@@ -2,6 +2,7 @@
 
 mod bag;
 mod name;
+pub mod named;
 pub mod tags;
 mod value;
 

@@ -115,6 +115,7 @@ impl PropertyName {
 impl fmt::Display for PropertyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
+            NameKind::Id(_) if let Some(canonical) = super::named::name_of(self) => f.write_str(canonical),
             NameKind::Id(id) => write!(f, "{} {id:#010x}", self.set),
             NameKind::Name(name) => write!(f, "{} {name:?}", self.set),
         }
