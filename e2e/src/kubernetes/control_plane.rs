@@ -149,6 +149,8 @@ impl ControlPlane {
             ("cluster-signing-key-file", &key("ca.key")),
             ("horizontal-pod-autoscaler-sync-period", "3s"),
             ("node-monitor-grace-period", "20s"),
+            // How soon a node that became ready loses its taint.
+            ("node-monitor-period", "1s"),
         ]);
         let scheduler = scheduler.display().to_string();
         let scheduler = component("kube-scheduler")?.flags(&[

@@ -168,13 +168,14 @@ impl Cluster {
         self.wait_for_nodes().await
     }
 
-    /// Waits until every node says that it is ready.
+    /// Waits until every node says that it is ready and is not tainted: the taint of a node that was not ready a
+    /// moment ago would evict the pods that come now.
     pub async fn wait_for_nodes(&mut self) -> Result<()> {
         let api: Api<ApiNode> = Api::all(client(&self.kubeconfig).await?);
         let wanted = self.nodes.len();
         self.wait("ready nodes", async || {
             let nodes = api.list(&ListParams::default()).await?;
-            Ok(nodes.iter().filter(|node| is_ready(node)).count() >= wanted)
+            Ok(nodes.iter().filter(|node| is_ready(node) && !is_tainted(node)).count() >= wanted)
         })
         .await
     }
@@ -403,6 +404,11 @@ fn check_name(name: &str) -> Result<()> {
 fn is_ready(node: &ApiNode) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+}
+
+fn is_tainted(node: &ApiNode) -> bool {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+    taints.is_some_and(|taints| !taints.is_empty())
 }
 
 /// For each thing that is waited for. The machine may be busy with something else.
