@@ -31,6 +31,7 @@ pub mod time_zone;
 pub mod vcard;
 
 mod class;
+mod content_line;
 mod flags;
 mod fold;
 mod folder;

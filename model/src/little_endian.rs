@@ -37,6 +37,21 @@ impl<'a> Reader<'a> {
         self.array().map(i32::from_le_bytes)
     }
 
+    /// Octets with their length in front, as four octets.
+    pub(crate) fn block(&mut self) -> Result<&'a [u8], CutOff> {
+        let length = self.u32()?;
+        self.bytes(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    /// Numbers with their count in front, as four octets.
+    pub(crate) fn numbers(&mut self) -> Result<Vec<u32>, CutOff> {
+        let count = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
+        // Not more room than there can be numbers.
+        let octets = self.bytes(count.checked_mul(4).ok_or(CutOff)?)?;
+        let (numbers, _) = octets.as_chunks::<4>();
+        Ok(numbers.iter().map(|number| u32::from_le_bytes(*number)).collect())
+    }
+
     /// So many UTF-16 code units; what is no UTF-16 becomes U+FFFD.
     pub(crate) fn utf16(&mut self, units: usize) -> Result<String, CutOff> {
         let bytes = self.bytes(units.checked_mul(2).ok_or(CutOff)?)?;
@@ -49,4 +64,23 @@ impl<'a> Reader<'a> {
 /// Appends UTF-16 code units.
 pub(crate) fn put_utf16(out: &mut Vec<u8>, text: &str) {
     out.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+}
+
+pub(crate) fn put_u16(out: &mut Vec<u8>, number: u16) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(crate) fn put_u32(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// Appends a count or a length of four octets.
+pub(crate) fn put_length(out: &mut Vec<u8>, length: usize) {
+    put_u32(out, u32::try_from(length).unwrap_or(u32::MAX));
+}
+
+/// Appends octets with their length in front.
+pub(crate) fn put_block(out: &mut Vec<u8>, octets: &[u8]) {
+    put_length(out, octets.len());
+    out.extend_from_slice(octets);
 }

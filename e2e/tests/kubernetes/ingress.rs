@@ -19,10 +19,11 @@ async fn an_ingress_leads_to_every_pool_and_alone_may_say_who_the_client_is() ->
     let mut pools = before.clone();
     let ingress = json!({"name": "ingress", "protocols": ["Ingress"], "replicas": 2});
     pools.as_array_mut().context("a list of pools")?.push(ingress);
-    let spec = |pools: &Value, exposure: &str| {
-        json!({"spec": {"gateways": pools, "network": {"exposure": {"type": exposure}}}}).to_string()
+    let declare = |pools: &Value, exposure: &str| {
+        let patch = json!({"spec": {"gateways": pools, "network": {"exposure": {"type": exposure}}}});
+        kubectl(&["patch", "gwd", "trial", "--type=merge", "-p", &patch.to_string()])
     };
-    kubectl(&["patch", "gwd", "trial", "--type=merge", "-p", &spec(&pools, "LoadBalancer")])?;
+    declare(&pools, "LoadBalancer")?;
     eventually("the ingress is there", LIMIT, async || {
         let ready = kubectl(&[
             "get",
@@ -78,7 +79,7 @@ async fn an_ingress_leads_to_every_pool_and_alone_may_say_who_the_client_is() ->
     })
     .await?;
 
-    kubectl(&["patch", "gwd", "trial", "--type=merge", "-p", &spec(&before, "ClusterIP")])?;
+    declare(&before, "ClusterIP")?;
     eventually("the ingress is gone again", LIMIT, async || {
         let left = kubectl(&[
             "get",

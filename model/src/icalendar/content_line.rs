@@ -7,6 +7,7 @@ use memchr::memchr2;
 
 use super::write::written_name;
 use super::{Error, Limits, Parameter, Property};
+use crate::content_line::{decode_carets, is_forbidden};
 
 /// An unfolded line.
 pub(super) struct Line<'a> {
@@ -91,9 +92,8 @@ impl Line<'_> {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => Cow::Owned(WINDOWS_1252.decode_without_bom_handling(&self.octets).0.into_owned()),
         };
-        let control = |c: char| (c < ' ' && c != '\t') || c == '\x7f';
-        if text.contains(control) {
-            text = Cow::Owned(text.replace(control, ""));
+        if text.contains(is_forbidden) {
+            text = Cow::Owned(text.replace(is_forbidden, ""));
         }
         let end = text.find([':', ';']).unwrap_or(text.len());
         let (name, mut rest) = text.split_at(end);
@@ -124,7 +124,7 @@ impl Line<'_> {
         while let Some(after) = rest.strip_prefix(if values.is_empty() { '=' } else { ',' }) {
             let (value, after) = parameter_value(after, name.eq_ignore_ascii_case("TZID"));
             rest = after;
-            values.push(decode_caret(&value));
+            values.push(decode_carets(&value));
             if values.len() > limits.parameter_values {
                 return Err(self.limit("values of a parameter", limits.parameter_values));
             }
@@ -163,25 +163,6 @@ fn parameter_value(text: &str, is_zone: bool) -> (Cow<'_, str>, &str) {
         value.to_mut().push_str(plain);
     }
     (value, after)
-}
-
-/// RFC 6868 §3.2.
-fn decode_caret(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let decoded = match (c, chars.peek()) {
-            ('^', Some('n')) => Some('\n'),
-            ('^', Some('^')) => Some('^'),
-            ('^', Some('\'')) => Some('"'),
-            _ => None,
-        };
-        if decoded.is_some() {
-            chars.next();
-        }
-        out.push(decoded.unwrap_or(c));
-    }
-    out
 }
 
 /// Octets of the longest name of a property.

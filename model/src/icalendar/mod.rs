@@ -22,6 +22,8 @@ mod write;
 
 pub use object_resource::{CalendarObject, ObjectError, ObjectKind};
 
+pub use crate::content_line::Parameter;
+
 use value::{CalAddress, CalendarTime, Duration, ValueError};
 
 /// What a calendar may cost to read.
@@ -110,15 +112,6 @@ pub struct Property {
     pub parameters: Vec<Parameter>,
     /// The value as written: unfolded, but with the escapes of its type.
     pub value: String,
-}
-
-/// A parameter of a property (RFC 5545 §3.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameter {
-    /// Its name as written.
-    pub name: String,
-    /// Its values without quotes and without the escapes of RFC 6868; at least one.
-    pub values: Vec<String>,
 }
 
 impl Component {
@@ -252,14 +245,14 @@ impl Property {
 
     /// The values of a parameter; none where it is not there.
     pub fn parameter_values(&self, name: &str) -> &[String] {
-        let found = self.parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name));
+        let found = self.parameters.iter().find(|parameter| parameter.is(name));
         found.map(|parameter| parameter.values.as_slice()).unwrap_or_default()
     }
 
     /// Sets a parameter to one value.
     pub fn set_parameter(&mut self, name: &str, value: &str) {
         let values = vec![value.to_owned()];
-        match self.parameters.iter_mut().find(|parameter| parameter.name.eq_ignore_ascii_case(name)) {
+        match self.parameters.iter_mut().find(|parameter| parameter.is(name)) {
             Some(parameter) => parameter.values = values,
             None => self.parameters.push(Parameter { name: name.to_owned(), values }),
         }
@@ -267,7 +260,7 @@ impl Property {
 
     /// Removes a parameter.
     pub fn remove_parameter(&mut self, name: &str) {
-        self.parameters.retain(|parameter| !parameter.name.eq_ignore_ascii_case(name));
+        self.parameters.retain(|parameter| !parameter.is(name));
     }
 
     /// The value as one text, without escapes (RFC 5545 §3.3.11).

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Component, Parameter, Property};
+use crate::content_line::{is_forbidden, put_folded};
 
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +28,7 @@ impl fmt::Display for Property {
         }
         line.push(':');
         let mut rest = self.value.as_str();
-        while let Some(at) = rest.find(is_control) {
+        while let Some(at) = rest.find(is_forbidden) {
             let (plain, after) = rest.split_at(at);
             line.push_str(plain);
             let mut chars = after.chars();
@@ -37,20 +38,10 @@ impl fmt::Display for Property {
             rest = chars.as_str();
         }
         line.push_str(rest);
-        fold(f, &line)
+        let mut folded = String::with_capacity(line.len() + line.len() / 32 + 2);
+        put_folded(&mut folded, &line);
+        f.write_str(&folded)
     }
-}
-
-fn fold(f: &mut fmt::Formatter<'_>, line: &str) -> fmt::Result {
-    let mut rest = line;
-    let mut room = LINE;
-    while rest.len() > room {
-        let (part, after) = rest.split_at(rest.floor_char_boundary(room));
-        write!(f, "{part}\r\n ")?;
-        rest = after;
-        room = LINE - 1;
-    }
-    write!(f, "{rest}\r\n")
 }
 
 fn write_parameter(line: &mut String, parameter: &Parameter) {
@@ -68,7 +59,7 @@ fn write_parameter(line: &mut String, parameter: &Parameter) {
                 '\n' => line.push_str("^n"),
                 '"' => line.push_str("^'"),
                 '^' => line.push_str("^^"),
-                c if is_control(c) => {}
+                c if is_forbidden(c) => {}
                 c => line.push(c),
             }
         }
@@ -80,10 +71,3 @@ fn write_parameter(line: &mut String, parameter: &Parameter) {
 pub(super) fn written_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_graphic() && !":;,=\"".contains(c) { c } else { '-' }).collect()
 }
-
-fn is_control(c: char) -> bool {
-    (c < ' ' && c != '\t') || c == '\x7f'
-}
-
-/// Octets in a line, without its end.
-const LINE: usize = 75;

@@ -1,7 +1,7 @@
 //! The recurrence of an appointment as MAPI stores it: PidLidAppointmentRecur (MS-OXOCAL 2.2.1.44), and the part of it
 //! that tasks have too (PidLidTaskRecurrence).
 
-use crate::little_endian::{CutOff, Reader, put_utf16};
+use crate::little_endian::{CutOff, Reader, put_block, put_length, put_u16, put_u32, put_utf16};
 
 /// When something recurs: the RecurrencePattern structure (MS-OXOCAL 2.2.1.44.1). Dates are minutes from 1601 to
 /// midnight, by the clock of the series.
@@ -179,7 +179,7 @@ impl RecurrencePattern {
             _ => return Err(StoredError::Unknown("end")),
         };
         let (count, first_weekday) = (reader.u32()?, reader.u32()?);
-        let (deleted, modified) = (numbers(reader)?, numbers(reader)?);
+        let (deleted, modified) = (reader.numbers()?, reader.numbers()?);
         let (start, last) = (reader.u32()?, reader.u32()?);
         Ok(Self {
             frequency,
@@ -201,9 +201,9 @@ impl RecurrencePattern {
     /// Writes the structure.
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put16(&mut out, 0x3004);
-        put16(&mut out, 0x3004);
-        put16(
+        put_u16(&mut out, 0x3004);
+        put_u16(&mut out, 0x3004);
+        put_u16(
             &mut out,
             match self.frequency {
                 StoredFrequency::Daily => 0x200A,
@@ -213,13 +213,13 @@ impl RecurrencePattern {
             },
         );
         let (kind, parts) = self.pattern.parts();
-        put16(&mut out, kind);
-        put16(&mut out, self.calendar);
+        put_u16(&mut out, kind);
+        put_u16(&mut out, self.calendar);
         for number in [self.first, self.period, u32::from(self.sliding)] {
-            put32(&mut out, number);
+            put_u32(&mut out, number);
         }
-        parts.into_iter().flatten().for_each(|part| put32(&mut out, part));
-        put32(
+        parts.into_iter().flatten().for_each(|part| put_u32(&mut out, part));
+        put_u32(
             &mut out,
             match self.end {
                 End::Date => 0x2021,
@@ -227,14 +227,14 @@ impl RecurrencePattern {
                 End::Never => 0x2023,
             },
         );
-        put32(&mut out, self.count);
-        put32(&mut out, self.first_weekday);
+        put_u32(&mut out, self.count);
+        put_u32(&mut out, self.first_weekday);
         for list in [&self.deleted, &self.modified] {
             put_length(&mut out, list.len());
-            list.iter().for_each(|number| put32(&mut out, *number));
+            list.iter().for_each(|number| put_u32(&mut out, *number));
         }
-        put32(&mut out, self.start);
-        put32(&mut out, self.last);
+        put_u32(&mut out, self.start);
+        put_u32(&mut out, self.last);
         out
     }
 }
@@ -291,13 +291,13 @@ impl StoredRecurrence {
             exceptions.push(exception);
             wide.push(flags & (SUBJECT | LOCATION));
         }
-        let reserved1 = block(&mut reader)?;
+        let reserved1 = reader.block()?.to_vec();
         for (exception, wide) in exceptions.iter_mut().zip(wide) {
             exception.take_extended(&mut reader, wide, version)?;
         }
         // Some writers leave it out.
-        let reserved2 = if reader.0.is_empty() { Vec::new() } else { block(&mut reader)? };
-        let reserved2 = [&reserved2, reader.0].concat();
+        let reserved2 = if reader.0.is_empty() { &[] } else { reader.block()? };
+        let reserved2 = [reserved2, reader.0].concat();
         Ok(Self { pattern, version, start_offset, end_offset, exceptions, reserved1, reserved2 })
     }
 
@@ -305,10 +305,10 @@ impl StoredRecurrence {
     pub fn write(&self) -> Vec<u8> {
         let mut out = self.pattern.write();
         for number in [0x3006, self.version, self.start_offset, self.end_offset] {
-            put32(&mut out, number);
+            put_u32(&mut out, number);
         }
         let exceptions = self.exceptions.get(..usize::from(u16::MAX)).unwrap_or(&self.exceptions);
-        put16(&mut out, u16::try_from(exceptions.len()).unwrap_or(u16::MAX));
+        put_u16(&mut out, u16::try_from(exceptions.len()).unwrap_or(u16::MAX));
         exceptions.iter().for_each(|exception| exception.put(&mut out));
         put_block(&mut out, &self.reserved1);
         exceptions.iter().for_each(|exception| exception.put_extended(&mut out, self.version));
@@ -362,10 +362,10 @@ impl ExceptionInfo {
 
     fn take_extended(&mut self, reader: &mut Reader<'_>, wide: u16, version: u32) -> Result<(), StoredError> {
         if version >= StoredRecurrence::VERSION {
-            let highlight = block(reader)?;
-            self.change_highlight = Reader(&highlight).u32().unwrap_or(0);
+            let highlight = reader.block()?;
+            self.change_highlight = Reader(highlight).u32().unwrap_or(0);
         }
-        block(reader)?;
+        reader.block()?;
         if wide == 0 {
             return Ok(());
         }
@@ -381,13 +381,13 @@ impl ExceptionInfo {
         if wide & LOCATION != 0 {
             self.location = text(reader)?;
         }
-        block(reader)?;
+        reader.block()?;
         Ok(())
     }
 
     fn put(&self, out: &mut Vec<u8>) {
         for time in [self.start, self.end, self.original_start] {
-            put32(out, time);
+            put_u32(out, time);
         }
         let flags = [
             (SUBJECT, self.subject.is_some()),
@@ -401,24 +401,23 @@ impl ExceptionInfo {
             (0x100, self.color.is_some()),
             (BODY, self.has_body),
         ];
-        put16(out, flags.iter().filter(|(_, there)| *there).fold(0, |all, (flag, _)| all | flag));
+        put_u16(out, flags.iter().filter(|(_, there)| *there).fold(0, |all, (flag, _)| all | flag));
         // The letters that Windows-1252 shares with Unicode; the others are in the Unicode form.
         let text = |out: &mut Vec<u8>, text: &Option<String>| {
             let Some(text) = text else { return };
-            let octets: Vec<u8> =
-                text.chars().take(MOST_LETTERS).map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+            let octets: Vec<u8> = kept(text).chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
             let length = u16::try_from(octets.len()).unwrap_or(u16::MAX - 1);
-            put16(out, length + 1);
-            put16(out, length);
+            put_u16(out, length + 1);
+            put_u16(out, length);
             out.extend_from_slice(&octets);
         };
         text(out, &self.subject);
         for field in [self.meeting_type, self.reminder_delta, self.reminder_set].into_iter().flatten() {
-            put32(out, field);
+            put_u32(out, field);
         }
         text(out, &self.location);
         for field in [self.busy_status, self.attachment, self.sub_type, self.color].into_iter().flatten() {
-            put32(out, field);
+            put_u32(out, field);
         }
     }
 
@@ -431,51 +430,21 @@ impl ExceptionInfo {
             return;
         }
         for time in [self.start, self.end, self.original_start] {
-            put32(out, time);
+            put_u32(out, time);
         }
         for text in [&self.subject, &self.location].into_iter().flatten() {
-            let mut end = text.len().min(MOST_LETTERS);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
             let mut wide = Vec::new();
-            put_utf16(&mut wide, text.get(..end).unwrap_or_default());
-            put16(out, u16::try_from(wide.len() / 2).unwrap_or(u16::MAX));
+            put_utf16(&mut wide, kept(text));
+            put_u16(out, u16::try_from(wide.len() / 2).unwrap_or(u16::MAX));
             out.extend_from_slice(&wide);
         }
         put_block(out, &[]);
     }
 }
 
-fn numbers(reader: &mut Reader<'_>) -> Result<Vec<u32>, CutOff> {
-    let count = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
-    // Not more room than there can be numbers.
-    let octets = reader.bytes(count.checked_mul(4).ok_or(CutOff)?)?;
-    let (numbers, _) = octets.as_chunks::<4>();
-    Ok(numbers.iter().map(|number| u32::from_le_bytes(*number)).collect())
-}
-
-/// Octets with their length in front.
-fn block(reader: &mut Reader<'_>) -> Result<Vec<u8>, CutOff> {
-    let length = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
-    reader.bytes(length).map(<[u8]>::to_vec)
-}
-
-fn put_block(out: &mut Vec<u8>, octets: &[u8]) {
-    put_length(out, octets.len());
-    out.extend_from_slice(octets);
-}
-
-fn put_length(out: &mut Vec<u8>, length: usize) {
-    put32(out, u32::try_from(length).unwrap_or(u32::MAX));
-}
-
-fn put16(out: &mut Vec<u8>, number: u16) {
-    out.extend_from_slice(&number.to_le_bytes());
-}
-
-fn put32(out: &mut Vec<u8>, number: u32) {
-    out.extend_from_slice(&number.to_le_bytes());
+/// As much of a subject or a location as is kept here; the instance's own message has all of it.
+fn kept(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MOST_OCTETS)).unwrap_or(text)
 }
 
 /// ARO_SUBJECT
@@ -484,5 +453,4 @@ const SUBJECT: u16 = 0x1;
 const LOCATION: u16 = 0x10;
 /// ARO_EXCEPTIONAL_BODY
 const BODY: u16 = 0x200;
-/// Letters of a subject or a location that are kept here; the instance's own message has all of it.
-const MOST_LETTERS: usize = 2_000;
+const MOST_OCTETS: usize = 2_000;

@@ -38,7 +38,9 @@ mod write;
 pub use address_object::{AddressObjectError, address_object};
 pub use date::PartialDate;
 pub use media::Media;
-pub use value::{escape, split, unescape};
+pub use value::{escape, unescape};
+
+pub use crate::content_line::{Parameter, split};
 
 /// The version of a vCard that is held here; 2.1 is read as 3.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,15 +149,6 @@ pub struct Property {
     pub parameters: Vec<Parameter>,
     /// The value with its escapes.
     pub value: String,
-}
-
-/// A parameter and its values, without quotation marks and escapes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameter {
-    /// The name, as it was written; compared without case.
-    pub name: String,
-    /// The values.
-    pub values: Vec<String>,
 }
 
 impl VCard {
@@ -357,13 +350,6 @@ impl Property {
     /// The bytes inside the value (`PHOTO`, `LOGO`, `SOUND`, `KEY`); `None` where it refers to them by an address.
     pub fn media(&self) -> Option<Media> {
         Media::of(self)
-    }
-}
-
-impl Parameter {
-    /// Whether it has this name.
-    pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
     }
 }
 

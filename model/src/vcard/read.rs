@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use encoding_rs::{UTF_16BE, UTF_16LE};
 
-use super::value::{escape, is_forbidden};
+use super::value::escape;
 use super::{Error, Limits, Parameter, Property, VCard, Version};
+use crate::content_line::{decode_carets, is_forbidden};
 use crate::mime::TransferEncoding;
 use crate::mime::charset::decode;
 
@@ -354,7 +355,7 @@ impl Parsed {
                 property.parameters.push(match version {
                     Version::V3 => parameter,
                     Version::V4 => Parameter {
-                        values: parameter.values.iter().map(|value| without_carets(value)).collect(),
+                        values: parameter.values.iter().map(|value| decode_carets(value)).collect(),
                         ..parameter
                     },
                 });
@@ -398,29 +399,6 @@ impl Parsed {
         };
         property
     }
-}
-
-/// RFC 6868 §3.1.
-fn without_carets(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let mut chars = value.chars();
-    while let Some(c) = chars.next() {
-        if c != '^' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('n') => out.push('\n'),
-            Some('\'') => out.push('"'),
-            Some('^') => out.push('^'),
-            Some(other) => {
-                out.push('^');
-                out.push(other);
-            }
-            None => out.push('^'),
-        }
-    }
-    out
 }
 
 /// A value without line breaks and control characters; escapes stay as they are.

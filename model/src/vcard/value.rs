@@ -1,4 +1,6 @@
-//! Values: the escapes of text and the separators of lists and structures (RFC 2426 §5, RFC 6350 §3.4 and §4).
+//! Values: the escapes of text (RFC 2426 §5, RFC 6350 §3.4).
+
+use crate::content_line::{self, is_forbidden};
 
 /// The text that an escaped value stands for: `\n` and `\N` are a line feed, a backslash before anything else means that
 /// character (also `\:`, which older programs write).
@@ -24,50 +26,9 @@ pub fn unescape(value: &str) -> String {
 
 /// A text as a value. CRLF, CR and LF are all written `\n`; control characters other than TAB are left out.
 pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' => {
-                chars.next_if_eq(&'\n');
-                out.push_str("\\n");
-            }
-            '\n' => out.push_str("\\n"),
-            '\\' | ',' | ';' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if is_forbidden(c) => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// What no vCard may hold: control characters other than TAB (RFC 6350 §3.3).
-pub(super) fn is_forbidden(c: char) -> bool {
-    c != '\t' && c.is_ascii_control()
-}
-
-/// The pieces of a value between separators that are not escaped. There is always at least one.
-pub fn split(value: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut rest = Some(value);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let mut escaped = false;
-        for (at, c) in text.char_indices() {
-            if escaped {
-                escaped = false;
-            } else if c == '\\' {
-                escaped = true;
-            } else if c == separator {
-                rest = text.get(at + c.len_utf8()..);
-                return text.get(..at);
-            }
-        }
-        rest = None;
-        Some(text)
-    })
+    let mut value = content_line::escape(text);
+    value.retain(|c| !is_forbidden(c));
+    value
 }
 
 #[cfg(test)]
@@ -75,6 +36,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::content_line::split;
 
     #[test]
     fn escapes_of_all_kinds() {

@@ -1,16 +1,14 @@
 //! Cards to text: quoting, the escapes of RFC 6868, folding (RFC 6350 §3.2).
 
-use std::fmt::Write as _;
-
-use super::value::is_forbidden;
 use super::{Property, VCard, Version};
+use crate::content_line::{is_forbidden, put_folded};
 
 pub(super) fn card(card: &VCard) -> String {
     let mut out = format!("BEGIN:VCARD\r\nVERSION:{}\r\n", card.version.as_str());
     for property in &card.properties {
         // What is written must be one card of one version again.
         if !["BEGIN", "END", "VERSION"].iter().any(|name| property.is(name)) && is_name(&property.name) {
-            fold(&line(property, card.version), &mut out);
+            put_folded(&mut out, &line(property, card.version));
         }
     }
     out.push_str("END:VCARD\r\n");
@@ -28,7 +26,9 @@ fn line(property: &Property, version: Version) -> String {
         if !is_name(&parameter.name) {
             continue;
         }
-        let _ = write!(out, ";{}=", parameter.name);
+        out.push(';');
+        out.push_str(&parameter.name);
+        out.push('=');
         for (i, value) in parameter.values.iter().enumerate() {
             if i > 0 {
                 out.push(',');
@@ -73,19 +73,3 @@ fn is_name(text: &str) -> bool {
     let graphic = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b'=' | b';' | b':');
     !text.is_empty() && text.bytes().all(graphic)
 }
-
-/// Lines of at most 75 octets, broken between characters.
-fn fold(line: &str, out: &mut String) {
-    let mut room = WIDTH;
-    for c in line.chars() {
-        if c.len_utf8() > room {
-            out.push_str("\r\n ");
-            room = WIDTH - 1;
-        }
-        out.push(c);
-        room -= c.len_utf8();
-    }
-    out.push_str("\r\n");
-}
-
-const WIDTH: usize = 75;

@@ -290,17 +290,9 @@ where
     K: Signalled + Resource<DynamicType = ()>,
 {
     let mut told = Told(HashMap::new());
-    let mut listing = Listing::default();
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        let changed = match event {
-            Ok(event) => listing.settled(event),
-            Err(error) => {
-                tracing::warn!(%error, kind = %K::kind(&()), "a watch was interrupted");
-                continue;
-            }
-        };
-        for change in changed {
+    let mut events = std::pin::pin!(settled(events));
+    while let Some(changes) = events.next().await {
+        for change in changes {
             match change {
                 Change::Known(object) => drop(told.news(&object)),
                 Change::Is(object) => {
@@ -330,6 +322,19 @@ enum Change<K> {
     Is(K),
     /// It is gone.
     Gone(K),
+}
+
+/// What the events of a watch mean, one after another.
+fn settled<K: Resource<DynamicType = ()>>(
+    events: impl Stream<Item = watcher::Result<Event<K>>>,
+) -> impl Stream<Item = Vec<Change<K>>> {
+    let mut listing = Listing::default();
+    events.map(move |event| {
+        event.map(|event| listing.settled(event)).unwrap_or_else(|error| {
+            tracing::warn!(%error, kind = %K::kind(&()), "a watch was interrupted");
+            Vec::new()
+        })
+    })
 }
 
 /// A list shows in the store only when it is complete. The first one is no news; of a later one, made because the watch
@@ -432,17 +437,9 @@ pub async fn follow_deployments(
     signals: Signals,
 ) {
     let mut known = HashMap::new();
-    let mut listing = Listing::default();
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        let changed = match event {
-            Ok(event) => listing.settled(event),
-            Err(error) => {
-                tracing::warn!(%error, "the watch of GroupwareDeployments was interrupted");
-                continue;
-            }
-        };
-        for change in changed {
+    let mut events = std::pin::pin!(settled(events));
+    while let Some(changes) = events.next().await {
+        for change in changes {
             match change {
                 Change::Known(deployment) => {
                     known.insert(deployment.uid().to_owned(), Face::of(&deployment));

@@ -12,9 +12,11 @@ pub use address::CalAddress;
 pub use duration::Duration;
 pub use period::{Period, PeriodEnd};
 pub use recur::{ByDay, Frequency, Recur, Until};
-pub use text::{escape, split_structured, split_texts, unescape};
+pub use text::{split_structured, split_texts, unescape};
 pub use time::CalendarTime;
 pub use utc_offset::UtcOffset;
+
+pub use crate::content_line::escape;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
