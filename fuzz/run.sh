@@ -35,9 +35,12 @@ for name in "${targets[@]}"; do
     mkdir -p "$corpus"
     dictionary=()
     [ -f "seeds/$name.dict" ] && dictionary=("-dict=seeds/$name.dict")
+    samples=()
+    [ "$name" = icalendar ] && samples=(../model/tests/calendar)
     log=$target_dir/$name.log
     if "$target_dir/$host/release/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=8192 \
-        -artifact_prefix="artifacts/$name-" "${dictionary[@]}" "$corpus" "seeds/$name" >"$log" 2>&1; then
+        -artifact_prefix="artifacts/$name-" "${dictionary[@]}" "$corpus" "seeds/$name" \
+        "${samples[@]}" >"$log" 2>&1; then
         echo "fuzz: $name: $(grep -E '^Done ' "$log" || tail -n 1 "$log")"
     else
         echo "fuzz: $name crashed; its input is in fuzz/artifacts" >&2

@@ -1,18 +1,29 @@
-//! Any bytes as a calendar: what is read is written so that it is read again, and its time zones answer for any moment.
+//! Any bytes as a calendar: what is read is written so that it is read again, its time zones answer for any moment, and
+//! the item that it is gives it back.
 #![no_main]
 
-use kontor_model::icalendar::{CalendarObject, Component, Limits};
+use kontor_model::calendar_item::{Context, KEPT_ICALENDAR, from_icalendar, to_icalendar};
+use kontor_model::icalendar::{Component, Limits};
+use kontor_model::message::Content;
 use kontor_model::time_zone::{CalendarZones, TimeZone};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let limits = Limits::default();
+    let context = Context { owner: "anna@example.org".to_owned(), zone: TimeZone::utc() };
     let Ok(calendars) = Component::parse_stream(data, &limits) else { return };
     for calendar in calendars {
         let text = calendar.to_string();
         let again = Component::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(again, calendar);
-        let _ = CalendarObject::check(&calendar);
+        if let Ok(mut item) = from_icalendar(&calendar, &context) {
+            // Attachments come back as they are written best.
+            if item.attachments.iter().all(|attachment| matches!(attachment.content, Content::Message(_))) {
+                assert_eq!(to_icalendar(&item, &context), calendar);
+            }
+            item.properties.remove(KEPT_ICALENDAR);
+            to_icalendar(&item, &context);
+        }
         let zones = CalendarZones::of(&calendar, TimeZone::utc());
         for component in &calendar.components {
             for property in &component.properties {

@@ -150,7 +150,8 @@ fn check_values(component: &Component, kind: ObjectKind) -> Result<(), ObjectErr
         if rule.value.parse::<Recur>().is_err() {
             return Err(ObjectError::Data("RRULE is none"));
         }
-        if start.is_none() {
+        // Tasks are met that recur by their DUE alone.
+        if start.is_none() && component.property("DUE").is_none() {
             return Err(ObjectError::Data("RRULE without DTSTART"));
         }
     }

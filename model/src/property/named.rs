@@ -85,6 +85,7 @@ named! {
         TASK_COMPLETE = 0x811c, Boolean, "PidLidTaskComplete";
         TASK_OWNER = 0x811f, String, "PidLidTaskOwner";
         TASK_ORDINAL = 0x8123, Integer32, "PidLidTaskOrdinal";
+        TASK_RECURRING = 0x8126, Boolean, "PidLidTaskFRecurring";
         TASK_OWNERSHIP = 0x8129, Integer32, "PidLidTaskOwnership";
         TASK_ACCEPTANCE_STATE = 0x812a, Integer32, "PidLidTaskAcceptanceState";
     }
@@ -117,6 +118,12 @@ named! {
         EMAIL3_EMAIL_ADDRESS = 0x80a3, String, "PidLidEmail3EmailAddress";
         EMAIL3_ORIGINAL_DISPLAY_NAME = 0x80a4, String, "PidLidEmail3OriginalDisplayName";
         EMAIL3_ORIGINAL_ENTRY_ID = 0x80a5, Binary, "PidLidEmail3OriginalEntryId";
+    }
+    PSETID_LOG {
+        LOG_TYPE = 0x8700, String, "PidLidLogType";
+        LOG_START = 0x8706, Time, "PidLidLogStart";
+        LOG_DURATION = 0x8707, Integer32, "PidLidLogDuration";
+        LOG_END = 0x8708, Time, "PidLidLogEnd";
     }
     PSETID_NOTE {
         NOTE_COLOR = 0x8b00, Integer32, "PidLidNoteColor";

@@ -36,6 +36,8 @@ tags! {
     REPLY_RECIPIENT_NAMES = 0x0050, String, "PidTagReplyRecipientNames";
     SENT_REPRESENTING_ADDRESS_TYPE = 0x0064, String, "PidTagSentRepresentingAddressType";
     SENT_REPRESENTING_EMAIL_ADDRESS = 0x0065, String, "PidTagSentRepresentingEmailAddress";
+    START_DATE = 0x0060, Time, "PidTagStartDate";
+    END_DATE = 0x0061, Time, "PidTagEndDate";
     CONVERSATION_TOPIC = 0x0070, String, "PidTagConversationTopic";
     CONVERSATION_INDEX = 0x0071, Binary, "PidTagConversationIndex";
     RECEIVED_BY_ADDRESS_TYPE = 0x0075, String, "PidTagReceivedByAddressType";
@@ -93,6 +95,9 @@ tags! {
     ATTACH_CONTENT_LOCATION = 0x3713, String, "PidTagAttachContentLocation";
     ATTACH_FLAGS = 0x3714, Integer32, "PidTagAttachFlags";
     TEXT_ATTACHMENT_CHARSET = 0x371b, String, "PidTagTextAttachmentCharset";
+    EXCEPTION_START_TIME = 0x7ffb, Time, "PidTagExceptionStartTime";
+    EXCEPTION_END_TIME = 0x7ffc, Time, "PidTagExceptionEndTime";
+    ATTACHMENT_FLAGS = 0x7ffd, Integer32, "PidTagAttachmentFlags";
     ATTACHMENT_HIDDEN = 0x7ffe, Boolean, "PidTagAttachmentHidden";
     SMTP_ADDRESS = 0x39fe, String, "PidTagSmtpAddress";
     INTERNET_CODEPAGE = 0x3fde, Integer32, "PidTagInternetCodepage";

@@ -24,6 +24,7 @@ mod stored;
 
 pub use instances::{Instance, instances};
 pub use occurrences::Occurrences;
+pub(crate) use pattern::{date_of, minutes};
 pub use stored::{
     End, ExceptionInfo, Pattern, RecurrencePattern, StoredError, StoredFrequency, StoredRecurrence,
 };
