@@ -314,6 +314,28 @@ impl Mailbox for Rpc {
         let node = self.node.clone();
         whole(async move { node.mailboxes.append(&who, request.into_inner()).await }).await
     }
+
+    async fn put_item(&self, request: Request<proto::PutItemRequest>) -> Answer<proto::PutItemResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move { node.mailboxes.put_item(&who, request.into_inner()).await }).await
+    }
+
+    async fn delete_item(
+        &self,
+        request: Request<proto::DeleteItemRequest>,
+    ) -> Answer<proto::DeleteItemResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move { node.mailboxes.delete_item(&who, request.get_ref()).await }).await
+    }
+
+    type ItemsStream = Pages<proto::ItemsChunk>;
+
+    async fn items(&self, request: Request<proto::ItemsRequest>) -> Answer<Self::ItemsStream> {
+        let who = self.person(&request).await?;
+        Ok(pages(self.node.mailboxes.items(&who, request.into_inner()).await?))
+    }
 }
 
 #[tonic::async_trait]

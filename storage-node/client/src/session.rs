@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use kontor_storage_proto as proto;
+use kontor_storage_proto::put_item_request::Expected;
 use parking_lot::RwLock;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
@@ -252,6 +253,38 @@ impl Session {
             }
             answer => answer,
         }
+    }
+
+    /// Puts an item that has a name of its own, or a new version of it.
+    pub async fn put_item(
+        &self,
+        place: Place,
+        facts: proto::ItemFacts,
+        content: &PreparedMessage,
+        expected: Option<Expected>,
+    ) -> Result<proto::PutItemResponse, StoreError> {
+        let Place { mailbox_id, folder_id, .. } = place;
+        let content = Some(self.store.content(content, place.tenant_id).await?);
+        let request =
+            proto::PutItemRequest { mailbox_id, folder_id, facts: Some(facts), content, expected };
+        // The same content id is stored once, so a second try is safe.
+        self.call(AGAIN, DELIVER, request, |c, r| async move { mailbox(c).put_item(r).await }).await
+    }
+
+    /// Removes an item; it goes to Recoverable Items.
+    pub async fn delete_item(
+        &self,
+        request: proto::DeleteItemRequest,
+    ) -> Result<proto::DeleteItemResponse, StoreError> {
+        self.call(ONCE, DELIVER, request, |c, r| async move { mailbox(c).delete_item(r).await }).await
+    }
+
+    /// The items of a folder, or those that changed, in chunks.
+    pub async fn items(
+        &self,
+        request: proto::ItemsRequest,
+    ) -> Result<Streaming<proto::ItemsChunk>, StoreError> {
+        self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).items(r).await }).await
     }
 
     /// Streams a range of a message's bytes; `length` 0 = to the end.

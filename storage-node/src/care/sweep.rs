@@ -52,6 +52,8 @@ impl Care {
             );
         }
         swept.log_rows = purge(client, OLD_LOG, before(self.log_life)).await?;
+        // After the log: who asks from before its horizon starts over anyway.
+        purge(client, GONE_ITEMS, clock).await?;
         swept.blobs = self.sweep_blobs(client, before(self.blob_grace)).await?;
         client
             .execute(
@@ -168,6 +170,12 @@ const OLD_LOG: &str = "WITH gone AS (DELETE FROM change_log WHERE ctid = ANY (AR
     far AS (SELECT mailbox_id, max(cn) AS cn FROM gone GROUP BY mailbox_id),
     noted AS (UPDATE mailbox m SET log_horizon = greatest(m.log_horizon, far.cn)
               FROM far WHERE m.mailbox_id = far.mailbox_id RETURNING 1)
+    SELECT count(*) FROM gone";
+const GONE_ITEMS: &str = "WITH gone AS (DELETE FROM item WHERE ctid = ANY (ARRAY (
+        SELECT i.ctid FROM item i LEFT JOIN mailbox m USING (mailbox_id)
+        WHERE (m.mailbox_id IS NULL OR i.gone_cn <= m.log_horizon) AND $1::bigint IS NOT NULL
+            AND NOT EXISTS (SELECT FROM message g WHERE g.mailbox_id = i.mailbox_id AND g.folder_id = i.folder_id
+                            AND g.uid = i.uid) LIMIT $2)) RETURNING 1)
     SELECT count(*) FROM gone";
 const SWEEP_LOCK: i64 = 0x6b6f_6e74_6f73;
 const STEP: i64 = 5_000;

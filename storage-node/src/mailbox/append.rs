@@ -136,7 +136,7 @@ impl Mailboxes {
 
     /// Turns what a gateway sent into a row; a body that is too large for one is durable in the blob store
     /// when this returns.
-    async fn receive(&self, tenant: u64, content: proto::Content) -> Result<NewContent, Error> {
+    pub(super) async fn receive(&self, tenant: u64, content: proto::Content) -> Result<NewContent, Error> {
         let prepared = content.prepared.ok_or_else(|| Error::Invalid("content without its view".into()))?;
         let id = Uuid::from_slice(&content.content_id)
             .map_err(|_| Error::Invalid("a content id has 16 octets".into()))?;
@@ -248,7 +248,7 @@ fn clean(text: String) -> String {
     if text.contains('\0') { text.replace('\0', " ") } else { text }
 }
 
-fn cached(content: &NewContent) -> Content {
+pub(super) fn cached(content: &NewContent) -> Content {
     let body = match (content.codec, &content.body, &content.blob) {
         (CODEC_PLAIN, Some(body), _) => Some(Body::Plain(body.clone())),
         (CODEC_ZSTD, Some(body), _) => Some(Body::Zstd(body.clone())),

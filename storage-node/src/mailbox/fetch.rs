@@ -169,7 +169,7 @@ fn page_length(rows: &[Row], request: &proto::FetchRequest) -> usize {
     rows.len().min(512)
 }
 
-async fn gather(mut pieces: BoxStream<'static, Result<Bytes, Error>>) -> Result<Bytes, Error> {
+pub(super) async fn gather(mut pieces: BoxStream<'static, Result<Bytes, Error>>) -> Result<Bytes, Error> {
     let mut whole = BytesMut::new();
     while let Some(piece) = pieces.next().await {
         whole.extend_from_slice(&piece?);

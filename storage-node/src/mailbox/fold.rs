@@ -54,6 +54,8 @@ impl Mailboxes {
             state.unfolded_gone.iter().filter(|g| g.2 == soft).map(|g| i64::from(g.0)).collect()
         };
         let (soft, hard) = (gone(true), gone(false));
+        let gone_uids: Vec<i64> = state.unfolded_gone.iter().map(|g| i64::from(g.0)).collect();
+        let gone_cns: Vec<i64> = state.unfolded_gone.iter().map(|g| bigint(g.1)).collect();
         drop(state);
         let (m, f) = (bigint(mailbox), bigint(folder));
         let mut client = self.db.get().await?;
@@ -77,6 +79,15 @@ impl Mailboxes {
                 )
                 .await?;
             transaction.execute(&statement, &[&m, &f, &uids, &flags, &cns]).await?;
+        }
+        if !gone_uids.is_empty() {
+            transaction
+                .execute(
+                    "UPDATE item i SET gone_cn = u.cn FROM unnest($3::bigint[], $4::bigint[]) AS u (uid, cn)
+                     WHERE i.mailbox_id = $1 AND i.folder_id = $2 AND i.uid = u.uid AND i.gone_cn IS NULL",
+                    &[&m, &f, &gone_uids, &gone_cns],
+                )
+                .await?;
         }
         if !soft.is_empty() {
             transaction

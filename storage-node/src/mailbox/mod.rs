@@ -9,6 +9,7 @@ mod expunge;
 mod fetch;
 mod fold;
 mod folders;
+mod items;
 mod permissions;
 mod ranges;
 mod search;

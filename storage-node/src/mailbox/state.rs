@@ -98,6 +98,11 @@ impl FolderState {
         self.cn = self.cn.max(cn);
     }
 
+    /// Nothing is known any more; the next use reads it again.
+    pub fn forget(&mut self) {
+        self.clear();
+    }
+
     fn clear(&mut self) {
         *self = FolderState::default();
     }
@@ -258,6 +263,11 @@ impl States {
 }
 
 impl Mailboxes {
+    /// Where a folder is remembered.
+    pub(super) fn slot(&self, mailbox: u64, folder: u64) -> Arc<tokio::sync::Mutex<FolderState>> {
+        self.states.slot((mailbox, folder))
+    }
+
     /// A folder as it is now. The guard keeps others of this replica out; hold it briefly.
     pub(super) async fn folder(
         &self,

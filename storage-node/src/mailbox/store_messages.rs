@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use deadpool_postgres::GenericClient;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
@@ -60,6 +61,7 @@ pub(super) enum Stored {
         uid: u32,
         uid_validity: u32,
         cn: u64,
+        message_id: u64,
     },
     OverQuota,
     NoSuchMailbox,
@@ -193,6 +195,28 @@ async fn store_alone(db: &Db, job: Job) {
 
 /// One round trip, one commit.
 async fn store(db: &Db, messages: &[NewMessage], atomic: bool, retry: bool) -> Result<Vec<Stored>, Error> {
+    let mut client = db.get().await?;
+    tokio::time::timeout(DEADLINE, async {
+        if !atomic {
+            return store_in(&client, messages, retry).await;
+        }
+        let transaction = client.transaction().await?;
+        let stored = store_in(&transaction, messages, retry).await?;
+        if stored.iter().all(|stored| matches!(stored, Stored::Message { .. })) {
+            transaction.commit().await?;
+        }
+        Ok(stored)
+    })
+    .await
+    .map_err(|_| Error::Unavailable("the database did not answer in time".into()))?
+}
+
+/// One round trip; the commit is the caller's.
+pub(super) async fn store_in(
+    client: &impl GenericClient,
+    messages: &[NewMessage],
+    retry: bool,
+) -> Result<Vec<Stored>, Error> {
     // Every batch locks its mailboxes in the same order.
     let mut order: Vec<usize> = (0..messages.len()).collect();
     order.sort_by_key(|&i| messages.get(i).map(|m| m.mailbox));
@@ -264,23 +288,8 @@ async fn store(db: &Db, messages: &[NewMessage], atomic: bool, retry: bool) -> R
         &bodies,
         &search_bodies,
     ];
-    let mut client = db.get().await?;
-    let rows = tokio::time::timeout(DEADLINE, async {
-        if atomic {
-            let transaction = client.transaction().await?;
-            let statement = transaction.prepare_cached(STORE_MESSAGES).await?;
-            let rows = transaction.query(&statement, &parameters).await?;
-            if rows.iter().all(|r| r.get::<_, i16>(0) == 1) {
-                transaction.commit().await?;
-            }
-            Ok::<_, Error>(rows)
-        } else {
-            let statement = client.prepare_cached(STORE_MESSAGES).await?;
-            Ok(client.query(&statement, &parameters).await?)
-        }
-    })
-    .await
-    .map_err(|_| Error::Unavailable("the database did not answer in time".into()))??;
+    let statement = client.prepare_cached(STORE_MESSAGES).await?;
+    let rows = client.query(&statement, &parameters).await?;
     let mut stored = vec![Stored::NoSuchMailbox; messages.len()];
     for (row, &i) in rows.iter().zip(&order) {
         let outcome = match row.get::<_, i16>(0) {
@@ -288,6 +297,7 @@ async fn store(db: &Db, messages: &[NewMessage], atomic: bool, retry: bool) -> R
                 folder: unsigned(row.get(1)),
                 uid: wire_u32(row.get(2)),
                 cn: unsigned(row.get(3)),
+                message_id: unsigned(row.get(4)),
                 uid_validity: wire_u32(row.get(5)),
             },
             2 => Stored::OverQuota,
