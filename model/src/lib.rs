@@ -28,6 +28,7 @@ pub mod message;
 pub mod mime;
 pub mod property;
 pub mod recurrence;
+pub mod scheduling;
 pub mod time_zone;
 pub mod vcard;
 

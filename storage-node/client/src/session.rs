@@ -265,8 +265,7 @@ impl Session {
     ) -> Result<proto::PutItemResponse, StoreError> {
         let Place { mailbox_id, folder_id, .. } = place;
         let content = Some(self.store.content(content, place.tenant_id).await?);
-        let request =
-            proto::PutItemRequest { mailbox_id, folder_id, facts: Some(facts), content, expected };
+        let request = proto::PutItemRequest { mailbox_id, folder_id, facts: Some(facts), content, expected };
         // The same content id is stored once, so a second try is safe.
         self.call(AGAIN, DELIVER, request, |c, r| async move { mailbox(c).put_item(r).await }).await
     }

@@ -1,0 +1,297 @@
+//! What a message does to the copy of whoever gets it (RFC 5546 §2.1.5, §3.2; RFC 6638 §4).
+
+use super::instances::{adopt_zones, detached, exclude, instance, part, remove, zones};
+use super::outgoing::sequence;
+use super::people::{self, address, is_organizer, is_part, parts};
+use super::{ItipError, Method};
+use crate::icalendar::{Component, Property};
+use crate::time_zone::CalendarZones;
+
+/// What came of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Applied {
+    /// This is the copy now.
+    Stored(Component),
+    /// Nothing changes.
+    Ignored(Ignored),
+    /// Nothing changes until the owner decides: a proposal of other times, or its refusal.
+    Asked,
+    /// The sender wants the meeting sent again.
+    Resend,
+}
+
+/// Why nothing changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// The copy is of a later version.
+    Stale,
+    /// There is no such meeting, or instance.
+    Unknown,
+    /// The message is not from whom it should be, or to the wrong one: an answer to somebody who is not the organizer, a
+    /// request to the organizer.
+    WrongRole,
+    /// The one who answers was not asked.
+    NotAsked,
+}
+
+/// The copy of `owner` after a message. `existing` is that copy, without METHOD; `None` where there is none.
+///
+/// An attendee's copy keeps the reminders and what else is the attendee's own; an organizer's copy notes answers, for
+/// single instances as well. Whether the sender may say this is the caller's to check.
+///
+/// # Errors
+/// [`ItipError`], for what is no such message.
+pub fn apply(existing: Option<&Component>, message: &Component, owner: &str) -> Result<Applied, ItipError> {
+    let method = Method::of(message).ok_or(ItipError::Method)?;
+    let first = parts(message).next().ok_or(ItipError::Object)?;
+    let uid = first.text("UID").unwrap_or_default();
+    let is_same = |part: &Component| part.text("UID").unwrap_or_default() == uid && part.is(&first.name);
+    if uid.is_empty() || !parts(message).all(is_same) {
+        return Err(ItipError::Object);
+    }
+    let own = |existing: Option<&Component>| existing.is_some_and(|existing| is_organizer(existing, owner));
+    Ok(match method {
+        Method::Request | Method::Publish | Method::Add if own(existing) || is_organizer(message, owner) => {
+            Applied::Ignored(Ignored::WrongRole)
+        }
+        Method::Request | Method::Publish => request(existing, message, owner),
+        Method::Add => match existing {
+            Some(existing) => update(existing, message, owner),
+            None => Applied::Ignored(Ignored::Unknown),
+        },
+        Method::Cancel => match existing {
+            Some(_) if own(existing) => Applied::Ignored(Ignored::WrongRole),
+            Some(existing) => cancel(existing, message),
+            None => Applied::Ignored(Ignored::Unknown),
+        },
+        Method::Reply => match existing {
+            Some(existing) if own(Some(existing)) => reply(existing, message),
+            Some(_) => Applied::Ignored(Ignored::WrongRole),
+            None => Applied::Ignored(Ignored::Unknown),
+        },
+        Method::Refresh => match existing {
+            Some(_) if own(existing) => Applied::Resend,
+            _ => Applied::Ignored(Ignored::Unknown),
+        },
+        Method::Counter | Method::DeclineCounter if existing.is_some() => Applied::Asked,
+        Method::Counter | Method::DeclineCounter => Applied::Ignored(Ignored::Unknown),
+    })
+}
+
+/// The message as something to keep.
+fn kept(message: &Component) -> Component {
+    let mut calendar = message.clone();
+    calendar.remove("METHOD");
+    for part in calendar.components.iter_mut().filter(|part| is_part(part)) {
+        part.components.retain(|inner| !inner.is("VALARM"));
+        part.remove("REQUEST-STATUS");
+    }
+    calendar
+}
+
+fn request(existing: Option<&Component>, message: &Component, owner: &str) -> Applied {
+    match existing {
+        None => Applied::Stored(kept(message)),
+        Some(existing) => update(existing, message, owner),
+    }
+}
+
+/// A message about a meeting that is there already. One with the series replaces it, one with instances those.
+fn update(existing: &Component, message: &Component, owner: &str) -> Applied {
+    let new = kept(message);
+    let (old_zones, new_zones) = (zones(existing), zones(&new));
+    let mut out = existing.clone();
+    let whole = part(&new, &new_zones, None).is_some();
+    if whole {
+        let old = part(existing, &old_zones, None);
+        if old.is_some_and(|old| is_older(part(&new, &new_zones, None).unwrap_or(old), old)) {
+            return Applied::Ignored(Ignored::Stale);
+        }
+        // What the series says of its instances now is all there is.
+        out.components.retain(|part| !is_part(part));
+    }
+    let mut is_changed = whole;
+    for new in parts(&new) {
+        let which = instance(new, &new_zones);
+        let old = part(existing, &old_zones, which);
+        if old.is_some_and(|old| is_older(new, old)) {
+            if whole {
+                out.components.extend(old.cloned());
+            }
+            continue;
+        }
+        remove(&mut out, &old_zones, which);
+        // An instance without a component of its own was as the series is.
+        let like = old.or_else(|| part(existing, &old_zones, None));
+        let mut new = new.clone();
+        if let Some(like) = like {
+            adopt_own(&mut new, like, owner);
+        }
+        out.components.push(new);
+        is_changed = true;
+    }
+    if !is_changed {
+        return Applied::Ignored(Ignored::Stale);
+    }
+    adopt_zones(&mut out, &new);
+    Applied::Stored(out)
+}
+
+/// Takes over what is the attendee's own.
+fn adopt_own(new: &mut Component, old: &Component, owner: &str) {
+    new.components.extend(old.components_named("VALARM").cloned());
+    for line in old.properties.iter().filter(|line| OWN.iter().any(|name| line.is(name))) {
+        if new.property(&line.name).is_none() {
+            new.push(line.clone());
+        }
+    }
+    let same_time = ["DTSTART", "DTEND", "DURATION", "DUE", "RRULE"]
+        .iter()
+        .all(|name| new.property(name).map(|line| &line.value) == old.property(name).map(|line| &line.value));
+    // An answer holds as long as the time does (RFC 6638 §3.2.8); afterwards it is what the organizer says.
+    let answer = people::attendee(old, owner).map(|line| people::answer(line).to_owned());
+    if let (true, Some(answer)) = (same_time, answer)
+        && let Some(line) =
+            new.properties.iter_mut().find(|line| line.is("ATTENDEE") && people::is(line, owner))
+        && people::answer(line).eq_ignore_ascii_case("NEEDS-ACTION")
+    {
+        line.set_parameter("PARTSTAT", &answer);
+    }
+}
+
+fn cancel(existing: &Component, message: &Component) -> Applied {
+    let (old_zones, new_zones) = (zones(existing), zones(message));
+    let mut out = existing.clone();
+    let mut outcome = Applied::Ignored(Ignored::Unknown);
+    for new in parts(message) {
+        let which = instance(new, &new_zones);
+        let like = part(existing, &old_zones, which).or_else(|| part(existing, &old_zones, None));
+        let Some(like) = like else { continue };
+        if sequence(new) < sequence(like) {
+            outcome = Applied::Ignored(Ignored::Stale);
+            continue;
+        }
+        match new.property("RECURRENCE-ID") {
+            None => {
+                for part in out.components.iter_mut().filter(|part| is_part(part)) {
+                    call_off(part, new);
+                }
+            }
+            Some(id) => {
+                let master = out
+                    .components
+                    .iter_mut()
+                    .find(|part| is_part(part) && part.property("RECURRENCE-ID").is_none());
+                match master {
+                    Some(master) => {
+                        exclude(master, id);
+                        remove(&mut out, &old_zones, which);
+                    }
+                    None => {
+                        let own =
+                            |part: &&mut Component| is_part(part) && instance(part, &old_zones) == which;
+                        if let Some(part) = out.components.iter_mut().find(own) {
+                            call_off(part, new);
+                        }
+                    }
+                }
+            }
+        }
+        outcome = Applied::Stored(Component::default());
+    }
+    match outcome {
+        Applied::Stored(_) => Applied::Stored(out),
+        other => other,
+    }
+}
+
+fn call_off(part: &mut Component, message: &Component) {
+    part.set(Property::new("STATUS", "CANCELLED"));
+    part.set(Property::new("SEQUENCE", sequence(message).max(sequence(part)).to_string()));
+    for name in ["DTSTAMP", "COMMENT"] {
+        if let Some(line) = message.property(name) {
+            part.set(line.clone());
+        }
+    }
+}
+
+fn reply(existing: &Component, message: &Component) -> Applied {
+    let (old_zones, new_zones) = (zones(existing), zones(message));
+    let mut out = existing.clone();
+    let mut outcome = Applied::Ignored(Ignored::Unknown);
+    for new in parts(message) {
+        let Some(line) = new.property("ATTENDEE") else { continue };
+        let who = address(line);
+        let which = instance(new, &new_zones);
+        let Some(like) = part(existing, &old_zones, which).or_else(|| part(existing, &old_zones, None))
+        else {
+            continue;
+        };
+        if sequence(new) < sequence(like) {
+            outcome = Applied::Ignored(Ignored::Stale);
+            continue;
+        }
+        if people::attendee(like, &who).is_none() {
+            outcome = Applied::Ignored(Ignored::NotAsked);
+            continue;
+        }
+        if let (Some(id), None) = (new.property("RECURRENCE-ID"), part(&out, &old_zones, which)) {
+            if !is_instance(existing, &old_zones, which) {
+                continue;
+            }
+            out.components.push(detached(like, id));
+        }
+        let noted = out
+            .components
+            .iter_mut()
+            .filter(|part| is_part(part) && instance(part, &old_zones) == which)
+            .flat_map(|part| part.properties.iter_mut())
+            .find(|line| line.is("ATTENDEE") && people::is(line, &who));
+        if let Some(noted) = noted {
+            note(noted, line, new);
+            outcome = Applied::Stored(Component::default());
+        }
+    }
+    match outcome {
+        Applied::Stored(_) if out == *existing => Applied::Ignored(Ignored::Stale),
+        Applied::Stored(_) => Applied::Stored(out),
+        other => other,
+    }
+}
+
+/// Notes an answer in the line of an attendee.
+fn note(line: &mut Property, answer: &Property, reply: &Component) {
+    line.set_parameter("PARTSTAT", &people::answer(answer).to_ascii_uppercase());
+    line.remove_parameter("RSVP");
+    for name in ["DELEGATED-TO", "DELEGATED-FROM"] {
+        if let Some(parameter) = answer.parameters.iter().find(|parameter| parameter.is(name)) {
+            line.remove_parameter(name);
+            line.parameters.push(parameter.clone());
+        }
+    }
+    let status = reply
+        .property("REQUEST-STATUS")
+        .map_or("2.0", |status| status.value.split(';').next().unwrap_or("2.0"));
+    line.set_parameter("SCHEDULE-STATUS", status);
+}
+
+/// Whether the series has an instance at a moment.
+fn is_instance(calendar: &Component, zones: &CalendarZones, which: Option<i64>) -> bool {
+    let Some(at) = which else { return true };
+    let Ok(object) = crate::icalendar::CalendarObject::check(calendar) else { return false };
+    let limits = crate::recurrence::Limits::default();
+    crate::recurrence::instances(&object, zones, at..at.saturating_add(1), limits).is_ok_and(|instances| {
+        instances
+            .iter()
+            .any(|instance| instance.recurrence_id.as_ref().is_some_and(|id| zones.to_unix(id) == at))
+    })
+}
+
+/// Whether a component is of an earlier version (RFC 5546 §2.1.5).
+fn is_older(new: &Component, old: &Component) -> bool {
+    let stamp = |part: &Component| part.property("DTSTAMP").map(|stamp| stamp.value.trim().to_owned());
+    sequence(new) < sequence(old) || (sequence(new) == sequence(old) && stamp(new) < stamp(old))
+}
+
+/// Lines that an attendee may have put there.
+const OWN: [&str; 4] = ["TRANSP", "CATEGORIES", "COLOR", "X-MICROSOFT-CDO-BUSYSTATUS"];

@@ -1,0 +1,317 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::icalendar::{Limits, Property};
+
+const CLARA: &str = "clara@example.org";
+const ANNA: &str = "anna@example.org";
+const BEN: &str = "ben@example.org";
+
+fn parse(text: &str) -> Component {
+    Component::parse(text.replace('\n', "\r\n").as_bytes(), &Limits::default()).expect("a calendar")
+}
+
+/// A calendar with these components, written without their common lines.
+fn calendar(parts: &[&str]) -> Component {
+    let mut text = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//t//EN\n".to_owned();
+    for part in parts {
+        text +=
+            "BEGIN:VEVENT\nUID:m1\nDTSTAMP:20260101T000000Z\nORGANIZER;CN=Clara:mailto:clara@example.org\n";
+        text += part;
+        text += "END:VEVENT\n";
+    }
+    text += "END:VCALENDAR\n";
+    parse(&text)
+}
+
+const SERIES: &str = "DTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Europe/Berlin:20260302T100000\n\
+    RRULE:FREQ=WEEKLY;COUNT=5\nSUMMARY:Plan\nSEQUENCE:1\n\
+    ATTENDEE;PARTSTAT=ACCEPTED:mailto:clara@example.org\n\
+    ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:anna@example.org\n\
+    ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE;CN=Ben:MAILTO:Ben@Example.org\n";
+const MOVED: &str = "RECURRENCE-ID;TZID=Europe/Berlin:20260309T090000\n\
+    DTSTART;TZID=Europe/Berlin:20260310T110000\nDTEND;TZID=Europe/Berlin:20260310T120000\nSUMMARY:Plan\nSEQUENCE:2\n\
+    ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:anna@example.org\n";
+
+fn stored(outcome: Result<Applied, ItipError>) -> Component {
+    match outcome {
+        Ok(Applied::Stored(calendar)) => calendar,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn to<'a>(messages: &'a [Itip], who: &str) -> Vec<&'a Itip> {
+    messages.iter().filter(|message| message.recipient == who).collect()
+}
+
+/// A copy with one line said differently.
+fn with(calendar: &Component, from: &str, to: &str) -> Component {
+    let text = calendar.to_string().replace("\r\n ", "");
+    assert!(text.contains(from), "{from}: {text}");
+    Component::parse(text.replace(from, to).as_bytes(), &Limits::default()).expect("a calendar")
+}
+
+fn answered(calendar: &Component, who: &str, answer: &str) -> Component {
+    let mut out = calendar.clone();
+    for part in &mut out.components {
+        for line in part.properties.iter_mut().filter(|line| line.is("ATTENDEE") && people::is(line, who)) {
+            line.set_parameter("PARTSTAT", answer);
+        }
+    }
+    out
+}
+
+fn answer_of(part: &Component, who: &str) -> String {
+    people::attendee(part, who).map(people::answer).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_new_meeting_is_sent_to_each_attendee_once() {
+    let mut meeting = calendar(&[SERIES]);
+    let alarm = parse("BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nEND:VALARM\n");
+    meeting.components[0].components.push(alarm);
+    let sent = to_attendees(None, Some(&meeting), CLARA);
+    let people: Vec<_> = sent.iter().map(|message| message.recipient.as_str()).collect();
+    assert_eq!(people, [ANNA, BEN]);
+    for message in &sent {
+        assert_eq!(Method::of(&message.calendar), Some(Method::Request));
+        assert!(
+            !message.calendar.to_string().contains("VALARM"),
+            "the organizer's reminder is the organizer's"
+        );
+    }
+    // Somebody whom the organizer's program tells itself is not told again.
+    let own = with(&meeting, "RSVP=TRUE;CN=Ben", "SCHEDULE-AGENT=CLIENT;CN=Ben");
+    assert_eq!(to_attendees(None, Some(&own), CLARA).len(), 1);
+}
+
+#[test]
+fn answers_and_reminders_are_no_news() {
+    let meeting = calendar(&[SERIES]);
+    for quiet in [
+        answered(&meeting, ANNA, "ACCEPTED"),
+        with(&meeting, "DTSTAMP:20260101T000000Z", "DTSTAMP:20260105T000000Z"),
+        with(&meeting, "SEQUENCE:1", "SEQUENCE:1\r\nTRANSP:TRANSPARENT"),
+        with(&meeting, ";CN=Ben", ";CN=Benjamin"),
+    ] {
+        assert_eq!(to_attendees(Some(&meeting), Some(&quiet), CLARA), [], "{quiet}");
+    }
+    let moved = with(&meeting, "20260302T090000", "20260302T080000");
+    assert_eq!(to_attendees(Some(&meeting), Some(&moved), CLARA).len(), 2);
+    let forced = with(&answered(&meeting, ANNA, "ACCEPTED"), "CN=Ben", "CN=Ben;SCHEDULE-FORCE-SEND=REQUEST");
+    let people: Vec<_> =
+        to_attendees(Some(&meeting), Some(&forced), CLARA).into_iter().map(|m| m.recipient).collect();
+    assert_eq!(people, [BEN]);
+}
+
+#[test]
+fn who_is_left_out_is_told() {
+    let meeting = calendar(&[SERIES]);
+    let mut without = meeting.clone();
+    without.components[0].properties.retain(|line| !(line.is("ATTENDEE") && people::is(line, BEN)));
+    let sent = to_attendees(Some(&meeting), Some(&without), CLARA);
+    let bens = to(&sent, BEN);
+    assert_eq!(bens.len(), 1);
+    assert_eq!(bens[0].method, Method::Cancel);
+    assert!(
+        bens[0].calendar.to_string().contains("SEQUENCE:2\r\nSUMMARY")
+            || bens[0].calendar.to_string().contains("SEQUENCE:2")
+    );
+    assert_eq!(to(&sent, ANNA)[0].method, Method::Request, "who else comes is news");
+    let gone = to_attendees(Some(&meeting), None, CLARA);
+    assert!(gone.len() == 2 && gone.iter().all(|message| message.method == Method::Cancel));
+    let off = with(&meeting, "SEQUENCE:1", "SEQUENCE:2\r\nSTATUS:CANCELLED");
+    let gone = to_attendees(Some(&meeting), Some(&off), CLARA);
+    assert!(gone.len() == 2 && gone.iter().all(|message| message.method == Method::Cancel), "{gone:?}");
+    // It has been called off: deleting it is nothing new.
+    assert_eq!(to_attendees(Some(&off), None, CLARA), []);
+}
+
+#[test]
+fn of_a_series_each_sees_what_is_theirs() {
+    // Ben does not come to the moved one, Dora only to that.
+    let moved = format!("{MOVED}ATTENDEE:mailto:dora@example.net\n");
+    let meeting = calendar(&[SERIES, &moved]);
+    let sent = to_attendees(None, Some(&meeting), CLARA);
+    let text = |who| to(&sent, who).first().map(|message| message.calendar.to_string()).unwrap_or_default();
+    assert!(text(ANNA).contains("RRULE") && text(ANNA).contains("RECURRENCE-ID"));
+    assert!(text(BEN).contains("EXDATE;TZID=Europe/Berlin:20260309T090000\r\n"), "{}", text(BEN));
+    assert!(!text(BEN).contains("RECURRENCE-ID"));
+    assert!(
+        !text("dora@example.net").contains("RRULE") && text("dora@example.net").contains("RECURRENCE-ID")
+    );
+    // The moved one is gone: Dora has nothing any more.
+    let excluded = calendar(&[&format!("{SERIES}EXDATE;TZID=Europe/Berlin:20260309T090000\n")]);
+    let sent = to_attendees(Some(&meeting), Some(&excluded), CLARA);
+    let doras = to(&sent, "dora@example.net");
+    assert_eq!((doras.len(), doras[0].method), (1, Method::Cancel));
+    assert!(doras[0].calendar.to_string().contains("RECURRENCE-ID"));
+    // For Ben it was gone before.
+    assert_eq!(to(&sent, BEN), Vec::<&Itip>::new());
+    // Of two instances that Dora was asked to, one goes.
+    let other = moved.replace("20260309T090000", "20260316T090000").replace("20260310", "20260317");
+    let two = calendar(&[SERIES, &moved, &other]);
+    let sent = to_attendees(Some(&two), Some(&meeting), CLARA);
+    let methods: Vec<_> = to(&sent, "dora@example.net").iter().map(|message| message.method).collect();
+    assert_eq!(methods, [Method::Cancel, Method::Request]);
+}
+
+#[test]
+fn a_meeting_from_both_ends() {
+    let claras = calendar(&[SERIES]);
+    let sent = to_attendees(None, Some(&claras), CLARA);
+    let annas = stored(apply(None, &to(&sent, ANNA)[0].calendar, ANNA));
+    assert_eq!(Method::of(&annas), None);
+    assert!(apply(None, &claras, ANNA).is_err(), "no METHOD");
+
+    // She puts a reminder of her own and accepts.
+    let mut accepted = answered(&annas, ANNA, "ACCEPTED");
+    accepted.components[0]
+        .components
+        .push(parse("BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT1M\nEND:VALARM\n"));
+    let reply = to_organizer(&annas, Some(&accepted), ANNA).expect("a reply");
+    assert_eq!((reply.method, reply.recipient.as_str()), (Method::Reply, CLARA));
+    assert_eq!(reply.calendar.to_string().matches("ATTENDEE").count(), 1, "only her own answer");
+    assert!(!reply.calendar.to_string().contains("VALARM"));
+    assert_eq!(to_organizer(&accepted, Some(&accepted), ANNA), None, "nothing new");
+    let claras = stored(apply(Some(&claras), &reply.calendar, CLARA));
+    assert_eq!(answer_of(&claras.components[0], ANNA), "ACCEPTED");
+    assert_eq!(answer_of(&claras.components[0], BEN), "NEEDS-ACTION");
+    assert!(claras.to_string().contains("SCHEDULE-STATUS=2.0"));
+    assert_eq!(apply(Some(&claras), &reply.calendar, CLARA), Ok(Applied::Ignored(Ignored::Stale)), "twice");
+
+    // She declines one instance.
+    let mut declined = accepted.clone();
+    let id = Property::new("RECURRENCE-ID", "20260316T090000").with_parameter("TZID", "Europe/Berlin");
+    let one = instances::detached(&declined.components[0], &id);
+    assert!(one.to_string().contains("DTSTART;TZID=Europe/Berlin:20260316T090000\r\n"), "{one}");
+    assert!(one.to_string().contains("DTEND;TZID=Europe/Berlin:20260316T100000\r\n"), "{one}");
+    declined.components.push(
+        answered(&Component { components: vec![one], ..Component::new("VCALENDAR") }, ANNA, "DECLINED")
+            .components
+            .remove(0),
+    );
+    let reply = to_organizer(&accepted, Some(&declined), ANNA).expect("a reply");
+    assert_eq!(parts_of(&reply.calendar), 1);
+    let claras = stored(apply(Some(&claras), &reply.calendar, CLARA));
+    assert_eq!(parts_of(&claras), 2);
+    let instance =
+        claras.components.iter().find(|part| part.property("RECURRENCE-ID").is_some()).expect("one");
+    assert_eq!(answer_of(instance, ANNA), "DECLINED");
+    assert_eq!(answer_of(&claras.components[0], ANNA), "ACCEPTED");
+    // An instance that the series does not have is none.
+    let elsewhere = with(&reply.calendar, "20260316T090000", "20260317T090000");
+    assert_eq!(apply(Some(&claras), &elsewhere, CLARA), Ok(Applied::Ignored(Ignored::Unknown)));
+
+    // Clara moves the series; Anna is asked again, her reminder stays, and an old request changes nothing.
+    let later = with(
+        &with(&claras, "SEQUENCE:1", "SEQUENCE:3"),
+        "DTSTART;TZID=Europe/Berlin:20260302T090000",
+        "DTSTART;TZID=Europe/Berlin:20260302T093000",
+    );
+    let later = answered(&later, ANNA, "NEEDS-ACTION");
+    let sent_later = to_attendees(Some(&claras), Some(&later), CLARA);
+    let annas = stored(apply(Some(&declined), &to(&sent_later, ANNA)[0].calendar, ANNA));
+    let master = annas.components.iter().find(|part| part.property("RRULE").is_some()).expect("the series");
+    assert_eq!(answer_of(master, ANNA), "NEEDS-ACTION");
+    assert_eq!(master.components.len(), 1, "her reminder");
+    assert_eq!(apply(Some(&annas), &to(&sent, ANNA)[0].calendar, ANNA), Ok(Applied::Ignored(Ignored::Stale)));
+
+    // It is called off.
+    let gone = to_attendees(Some(&later), None, CLARA);
+    let annas = stored(apply(Some(&annas), &to(&gone, ANNA)[0].calendar, ANNA));
+    assert!(annas.components.iter().all(|part| part.to_string().contains("STATUS:CANCELLED")), "{annas}");
+}
+
+fn parts_of(calendar: &Component) -> usize {
+    people::parts(calendar).count()
+}
+
+#[test]
+fn one_instance_is_moved_and_one_called_off() {
+    let annas = calendar(&[SERIES]);
+    let mut update = calendar(&[MOVED]);
+    update.set(Property::new("METHOD", "REQUEST"));
+    let after = stored(apply(Some(&annas), &update, ANNA));
+    assert_eq!(parts_of(&after), 2);
+    let mut cancel =
+        calendar(&["RECURRENCE-ID;TZID=Europe/Berlin:20260323T090000\nSEQUENCE:3\nSTATUS:CANCELLED\n"]);
+    cancel.set(Property::new("METHOD", "CANCEL"));
+    let after = stored(apply(Some(&after), &cancel, ANNA));
+    assert!(after.to_string().contains("EXDATE;TZID=Europe/Berlin:20260323T090000\r\n"), "{after}");
+    assert_eq!(parts_of(&after), 2);
+    // The moved one, by what it was.
+    let cancel = with(&cancel, "20260323T090000", "20260309T090000");
+    let after = stored(apply(Some(&after), &cancel, ANNA));
+    assert_eq!(parts_of(&after), 1, "{after}");
+    // Whoever was asked to one instance alone keeps it, called off.
+    let alone = calendar(&[MOVED]);
+    let after = stored(apply(Some(&alone), &cancel, ANNA));
+    assert!(after.to_string().contains("STATUS:CANCELLED"), "{after}");
+}
+
+#[test]
+fn whoever_says_what_is_not_theirs_is_not_heard() {
+    let claras = calendar(&[SERIES]);
+    let mut request = claras.clone();
+    request.set(Property::new("METHOD", "REQUEST"));
+    assert_eq!(apply(Some(&claras), &request, CLARA), Ok(Applied::Ignored(Ignored::WrongRole)));
+    let mut cancel = claras.clone();
+    cancel.set(Property::new("METHOD", "CANCEL"));
+    assert_eq!(apply(Some(&claras), &cancel, CLARA), Ok(Applied::Ignored(Ignored::WrongRole)));
+    let mut reply = calendar(&["SEQUENCE:1\nATTENDEE;PARTSTAT=ACCEPTED:mailto:eve@example.net\n"]);
+    reply.set(Property::new("METHOD", "REPLY"));
+    assert_eq!(apply(Some(&claras), &reply, CLARA), Ok(Applied::Ignored(Ignored::NotAsked)));
+    assert_eq!(apply(Some(&claras), &reply, ANNA), Ok(Applied::Ignored(Ignored::WrongRole)));
+    assert_eq!(apply(None, &reply, CLARA), Ok(Applied::Ignored(Ignored::Unknown)));
+    let late = with(&reply, "SEQUENCE:1", "SEQUENCE:0");
+    let late = with(&late, "eve@example.net", "anna@example.org");
+    assert_eq!(apply(Some(&claras), &late, CLARA), Ok(Applied::Ignored(Ignored::Stale)));
+    let counter = with(&reply, "METHOD:REPLY", "METHOD:COUNTER");
+    assert_eq!(apply(Some(&claras), &counter, CLARA), Ok(Applied::Asked));
+    let refresh = with(&reply, "METHOD:REPLY", "METHOD:REFRESH");
+    assert_eq!(apply(Some(&claras), &refresh, CLARA), Ok(Applied::Resend));
+    let mut two = request.clone();
+    let mut other = claras.components[0].clone();
+    other.set(Property::new("UID", "m2"));
+    two.components.push(other);
+    assert_eq!(apply(None, &two, ANNA), Err(ItipError::Object));
+}
+
+#[test]
+fn deleting_an_invitation_declines_it() {
+    let annas = calendar(&[SERIES]);
+    let reply = to_organizer(&annas, None, ANNA).expect("a reply");
+    assert!(reply.calendar.to_string().contains("PARTSTAT=DECLINED"));
+    let declined = answered(&annas, ANNA, "DECLINED");
+    assert_eq!(to_organizer(&declined, None, ANNA), None);
+    let off = with(&annas, "SEQUENCE:1", "SEQUENCE:1\r\nSTATUS:CANCELLED");
+    assert_eq!(to_organizer(&off, None, ANNA), None);
+    assert_eq!(to_organizer(&annas, None, CLARA), None, "the organizer answers nobody");
+    let own = with(&annas, "ORGANIZER;CN=Clara", "ORGANIZER;SCHEDULE-AGENT=NONE");
+    assert_eq!(to_organizer(&own, None, ANNA), None);
+}
+
+proptest! {
+    /// Whatever two copies are, telling and applying ends, and what is applied is a calendar again.
+    #[test]
+    fn any_two_copies_can_be_compared(
+        first in prop::collection::vec(prop::sample::select(vec![SERIES, MOVED, "SUMMARY:x\n", "RECURRENCE-ID:20260101\n"]), 1..4),
+        second in prop::collection::vec(prop::sample::select(vec![SERIES, MOVED, "DTSTART:2026\nATTENDEE:x\n", "STATUS:CANCELLED\n"]), 1..4),
+    ) {
+        let (first, second) = (calendar(&first), calendar(&second));
+        for who in [CLARA, ANNA, "x", ""] {
+            let mut sent = to_attendees(Some(&first), Some(&second), who);
+            sent.extend(to_organizer(&first, Some(&second), who));
+            sent.extend(to_organizer(&first, None, who));
+            for message in sent {
+                for owner in [CLARA, ANNA, BEN] {
+                    if let Ok(Applied::Stored(copy)) = apply(Some(&first), &message.calendar, owner) {
+                        prop_assert_eq!(Method::of(&copy), None);
+                        prop_assert!(copy.components.iter().any(people::is_part));
+                    }
+                }
+            }
+        }
+    }
+}
