@@ -1,4 +1,4 @@
--- Items that have a name of their own: appointments, tasks, contacts.
+-- Items that have a name of their own: appointments, tasks, contacts; and the collections that they are in.
 
 -- What an item is called, beside its message row. A row says it of one version and never changes; whether that version is
 -- still there, the folder's state says. It stays after its message as long as somebody may ask what went.
@@ -24,6 +24,12 @@ CREATE INDEX item_by_name ON item (mailbox_id, folder_id, name);
 CREATE INDEX item_by_item_uid ON item (mailbox_id, folder_id, item_uid);
 CREATE INDEX item_by_content ON item (mailbox_id, content_id);
 CREATE INDEX item_gone ON item (mailbox_id, gone_cn) WHERE gone_cn IS NOT NULL;
+-- Collections: the last part of their path where their client chose it, and properties that have no column (a bag, as
+-- gateways write it).
+ALTER TABLE folder ADD COLUMN slug text;
+ALTER TABLE folder ADD COLUMN properties bytea;
+CREATE UNIQUE INDEX folder_by_slug ON folder (mailbox_id, slug) WHERE slug IS NOT NULL AND deleted_at IS NULL;
+
 
 -- Places copies of messages into a folder: parallel arrays in source UID order. Refused with KS002 over quota, KS003
 -- without the folder. Between mailboxes the contents are copied too. Items keep their

@@ -19,6 +19,7 @@ async fn items_have_names_and_versions() {
     a_window_and_names_choose(&house).await;
     changes_are_told_by_name(&house).await;
     copies_and_restored_items_keep_their_names(&house).await;
+    collections_have_paths_and_properties(&house).await;
     strangers_and_guests(&house).await;
     two_at_once_do_not_both_win(&house).await;
     a_sweep_forgets_what_nobody_can_ask_for(&house).await;
@@ -249,6 +250,44 @@ async fn copies_and_restored_items_keep_their_names(house: &House) {
     // Whatever was soft-deleted in this folder before comes back with it.
     assert!(names(&items(&anna).await).contains(&"d.ics"));
     clear(&anna).await;
+}
+
+async fn collections_have_paths_and_properties(house: &House) {
+    let anna = house.login("anna@one.example").await;
+    let mailbox_id = anna.info().mailbox_id;
+    let create = |name: &str, slug: &str| proto::CreateFolderRequest {
+        mailbox_id,
+        name: name.into(),
+        container_class: "IPF.Appointment".into(),
+        slug: slug.into(),
+        properties: b"colour".to_vec().into(),
+        ..Default::default()
+    };
+    let made = anna.create_folder(create("Work", "5E0C-work")).await.expect("create");
+    assert_eq!((made.slug.as_str(), &made.properties[..]), ("5E0C-work", &b"colour"[..]));
+    let again = anna.create_folder(create("Work too", "5E0C-work")).await;
+    assert!(matches!(again, Err(StoreError::Exists(_))), "{again:?}");
+    let update = |name: Option<&str>, properties: Option<&[u8]>| proto::UpdateFolderRequest {
+        mailbox_id,
+        folder_id: made.folder_id,
+        name: name.map(str::to_owned),
+        properties: properties.map(|properties| properties.to_vec().into()),
+        ..Default::default()
+    };
+    let renamed = anna.update_folder(update(Some("Office"), None)).await.expect("rename");
+    assert_eq!((renamed.slug.as_str(), &renamed.properties[..]), ("5E0C-work", &b"colour"[..]));
+    let changed = anna.update_folder(update(None, Some(b"other"))).await.expect("change");
+    assert_eq!((changed.name.as_str(), &changed.properties[..]), ("Office", &b"other"[..]));
+    assert!(changed.cn > renamed.cn);
+    let big = anna.update_folder(update(None, Some(&[0; 70_000]))).await;
+    assert!(matches!(big, Err(StoreError::Invalid(_))), "{big:?}");
+    // The calendar that is always there takes properties as well, and loses them again.
+    let own = proto::UpdateFolderRequest { folder_id: CALENDAR, ..update(None, Some(b"mine")) };
+    assert_eq!(&anna.update_folder(own.clone()).await.expect("change").properties[..], b"mine");
+    let none = proto::UpdateFolderRequest { properties: Some(Vec::new().into()), ..own };
+    assert!(anna.update_folder(none).await.expect("change").properties.is_empty());
+    anna.delete_folder(mailbox_id, made.folder_id).await.expect("delete");
+    anna.create_folder(create("Work", "5E0C-work")).await.expect("its path is free again");
 }
 
 async fn strangers_and_guests(house: &House) {

@@ -396,8 +396,7 @@ async fn folders_have_names_and_places(house: &House) {
         mailbox_id: mailbox,
         parent_id: parent,
         name: name.into(),
-        role: 0,
-        container_class: String::new(),
+        ..Default::default()
     };
     let work = session.create_folder(make(0, "Arbeit")).await.expect("create");
     let sub =

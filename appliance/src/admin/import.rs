@@ -166,8 +166,8 @@ impl Folders {
                 mailbox_id: self.mailbox_id,
                 parent_id,
                 name,
-                role: 0,
                 container_class: "IPF.Note".to_owned(),
+                ..Default::default()
             };
             let made = self
                 .session

@@ -22,6 +22,7 @@ pub struct Image {
     entrypoint: Vec<String>,
     environment: Vec<String>,
     user: String,
+    stop_signal: String,
 }
 
 enum Entry {
@@ -40,6 +41,7 @@ impl Image {
             entrypoint: Vec::new(),
             environment: Vec::new(),
             user: "0:0".into(),
+            stop_signal: "SIGTERM".into(),
         }
     }
 
@@ -126,6 +128,11 @@ impl Image {
         self.environment.push(format!("{name}={value}"));
     }
 
+    /// Sets the signal that asks it to end.
+    pub fn stop_signal(&mut self, signal: &str) {
+        signal.clone_into(&mut self.stop_signal);
+    }
+
     /// Sets `uid:gid`.
     pub fn user(&mut self, user: &str) {
         user.clone_into(&mut self.user);
@@ -142,6 +149,7 @@ impl Image {
                 "Entrypoint": self.entrypoint,
                 "Env": self.environment,
                 "User": self.user,
+                "StopSignal": self.stop_signal,
                 "WorkingDir": "/",
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},

@@ -18,7 +18,9 @@ async fn killed_pods_lose_no_acknowledged_mail() -> Result<()> {
         return Ok(());
     };
     let mail = Stream::start(installation.endpoint("smtp", 25).await?, "pods");
-    for component in ["smtp", "imap", "storage-node", "pop3", "object-store", "database"] {
+    for component in
+        ["smtp", "imap", "storage-node", "pop3", "object-store", "database", "database", "database"]
+    {
         let start = Instant::now();
         let selector = format!("app.kubernetes.io/component={component}");
         let pods = installation.kubectl(&["get", "pods", "-l", &selector, "-o", "name"])?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use kontor_model::FolderRole;
 use kontor_storage_proto as proto;
 use proto::Rights;
@@ -17,7 +18,7 @@ use crate::token::Principal;
 
 const COLUMNS: &str =
     "folder_id, parent_id, name, role, container_class, uid_validity, uid_next, cn, highest_cn,
-    total, unseen, deleted, size, subscribed";
+    total, unseen, deleted, size, subscribed, slug, properties";
 
 impl Mailboxes {
     /// Opens a mailbox by address; empty = one's own.
@@ -168,6 +169,10 @@ impl Mailboxes {
             }
         };
         check_name(&request.name)?;
+        if !request.slug.is_empty() {
+            check_name(&request.slug)?;
+        }
+        check_properties(&request.properties)?;
         let role = u8::try_from(request.role).ok().and_then(FolderRole::from_code).unwrap_or_default();
         let class = if request.container_class.is_empty() {
             role.container_class()
@@ -208,12 +213,24 @@ impl Mailboxes {
             .query_one(
                 &format!(
                     "INSERT INTO folder (mailbox_id, folder_id, parent_id, name, role, container_class,
-                         uid_validity, cn, highest_cn)
+                         uid_validity, cn, highest_cn, slug, properties)
                      VALUES ($1, $2, $3, $4, $5, $6, greatest($7,
-                         (SELECT max(uid_validity) + 1 FROM folder WHERE mailbox_id = $1)), $8, $8)
+                         (SELECT max(uid_validity) + 1 FROM folder WHERE mailbox_id = $1)), $8, $8,
+                         nullif($9, ''), nullif($10, ''::bytea))
                      RETURNING {COLUMNS}"
                 ),
-                &[&m, &id, &bigint(parent), &request.name, &i16::from(role.code()), &class, &unix_now(), &cn],
+                &[
+                    &m,
+                    &id,
+                    &bigint(parent),
+                    &request.name,
+                    &i16::from(role.code()),
+                    &class,
+                    &unix_now(),
+                    &cn,
+                    &request.slug,
+                    &&request.properties[..],
+                ],
             )
             .await
             .map_err(|e| named(e, &request.name))?;
@@ -239,7 +256,8 @@ impl Mailboxes {
     ) -> Result<proto::Folder, Error> {
         let (mailbox, id) = (request.mailbox_id, request.folder_id);
         let moves = request.parent_id.is_some() || request.name.is_some() || request.role.is_some();
-        let needed: &[Rights] = if moves { &[Rights::Owner] } else { &[Rights::Visible] };
+        let owns = moves || request.properties.is_some();
+        let needed: &[Rights] = if owns { &[Rights::Owner] } else { &[Rights::Visible] };
         self.access.require(who, mailbox, id, needed).await?;
         if request.subscribed.is_some() {
             // Subscriptions are the owner's own.
@@ -259,6 +277,7 @@ impl Mailboxes {
         if let Some(name) = &request.name {
             check_name(name)?;
         }
+        check_properties(request.properties.as_deref().unwrap_or_default())?;
         let mut client = self.db.get().await?;
         let transaction = client.transaction().await?;
         let (m, f) = (bigint(mailbox), bigint(id));
@@ -303,10 +322,20 @@ impl Mailboxes {
             .query_one(
                 &format!(
                     "UPDATE folder SET parent_id = coalesce($3, parent_id), name = coalesce($4, name),
-                         subscribed = coalesce($5, subscribed), role = coalesce($6, role), cn = $7
+                         subscribed = coalesce($5, subscribed), role = coalesce($6, role), cn = $7,
+                         properties = nullif(coalesce($8, properties), ''::bytea)
                      WHERE mailbox_id = $1 AND folder_id = $2 RETURNING {COLUMNS}"
                 ),
-                &[&m, &f, &parent.map(bigint), &request.name, &request.subscribed, &new_role, &cn],
+                &[
+                    &m,
+                    &f,
+                    &parent.map(bigint),
+                    &request.name,
+                    &request.subscribed,
+                    &new_role,
+                    &cn,
+                    &request.properties.as_deref(),
+                ],
             )
             .await
             .map_err(|e| named(e, request.name.as_deref().unwrap_or("a folder of this name")))?;
@@ -441,6 +470,8 @@ fn from_row(row: &Row) -> proto::Folder {
         size: unsigned(row.get(12)),
         subscribed: row.get(13),
         rights: OWNER,
+        slug: row.get::<_, Option<String>>(14).unwrap_or_default(),
+        properties: row.get::<_, Option<&[u8]>>(15).map(Bytes::copy_from_slice).unwrap_or_default(),
     }
 }
 
@@ -450,6 +481,13 @@ fn check_name(name: &str) -> Result<(), Error> {
         return Err(Error::Invalid(format!(
             "a folder's name has 1 to {LONGEST_NAME} octets, no \"/\" and no control characters"
         )));
+    }
+    Ok(())
+}
+
+fn check_properties(properties: &[u8]) -> Result<(), Error> {
+    if properties.len() > MOST_PROPERTIES {
+        return Err(Error::Invalid(format!("a folder's properties have at most {MOST_PROPERTIES} octets")));
     }
     Ok(())
 }
@@ -464,3 +502,4 @@ fn named(error: tokio_postgres::Error, name: &str) -> Error {
 const MOST_FOLDERS: i64 = 10_000;
 const DEEPEST: i32 = 100;
 const LONGEST_NAME: usize = 255;
+const MOST_PROPERTIES: usize = 64 << 10;

@@ -54,6 +54,8 @@ pub fn postgres(reference: &str) -> Result<Image> {
     image.env("PATH", &format!("{programs}:/bin"));
     image.env("PGDATA", "/var/lib/postgresql/data");
     image.entrypoint(&["/entrypoint.sh"]);
+    // As upstream: by SIGTERM it would wait for its clients to go.
+    image.stop_signal("SIGINT");
     Ok(image)
 }
 
@@ -66,6 +68,8 @@ pub fn object_store(reference: &str) -> Result<Image> {
     image.bytes("/entrypoint.sh", include_bytes!("s3-entrypoint.sh"), 0o755);
     image.env("PATH", "/bin");
     image.entrypoint(&["/entrypoint.sh"]);
+    // It hears no other, being the first process.
+    image.stop_signal("SIGKILL");
     Ok(image)
 }
 

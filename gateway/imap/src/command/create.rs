@@ -53,6 +53,7 @@ pub(super) async fn make(
         name: name.to_owned(),
         role: role.code().into(),
         container_class: "IPF.Note".to_owned(),
+        ..Default::default()
     };
     account.store.create_folder(request).await
 }

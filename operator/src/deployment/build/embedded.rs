@@ -157,7 +157,9 @@ fn stateful_set(
             ..ObjectMeta::default()
         },
         spec: Some(PersistentVolumeClaimSpec {
-            access_modes: Some(vec!["ReadWriteOnce".into()]),
+            // Of one pod, not of one node: where a pod was deleted by force, its successor is on the same node while the
+            // server of the first still runs, and two of them on the same files destroy these.
+            access_modes: Some(vec!["ReadWriteOncePod".into()]),
             storage_class_name: embedded.storage_class_name.clone(),
             resources: Some(VolumeResourceRequirements {
                 requests: Some(BTreeMap::from([("storage".to_owned(), Quantity(embedded.size.clone()))])),
