@@ -394,8 +394,21 @@ async fn a_sweep_forgets_what_nobody_can_ask_for(house: &House) {
     let (client, connection) =
         tokio_postgres::connect(&house.postgres.url(), tokio_postgres::NoTls).await.expect("connect");
     let connection = tokio::spawn(connection);
-    let rows = client.query("SELECT name FROM item WHERE name = 's.ics'", &[]).await.expect("query");
-    assert_eq!(rows.len(), 1);
+    let count = async |name: &str| {
+        let rows = client.query("SELECT name FROM item WHERE name = $1", &[&name]).await.expect("query");
+        rows.len()
+    };
+    assert_eq!(count("s.ics").await, 1);
+    // Those of a folder that is gone go with it.
+    let mailbox_id = anna.info().mailbox_id;
+    let folder = proto::CreateFolderRequest { mailbox_id, name: "Gone".into(), ..Default::default() };
+    let folder_id = anna.create_folder(folder).await.expect("create").folder_id;
+    let place = Place { folder_id, ..calendar(&anna) };
+    anna.put_item(place, facts("g.ics", "g"), &content("x"), None).await.expect("put");
+    assert_eq!(count("g.ics").await, 1);
+    anna.delete_folder(mailbox_id, folder_id).await.expect("delete");
+    care.sweep(proto::SweepRequest { now: true }).await.expect("sweep");
+    assert_eq!(count("g.ics").await, 0);
     drop(client);
     connection.await.expect("the connection").expect("it ends");
     assert_eq!(names(&items(&anna).await), ["s.ics"]);

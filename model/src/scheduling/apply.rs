@@ -2,7 +2,7 @@
 
 use super::instances::{adopt_zones, detached, exclude, instance, part, remove, zones};
 use super::outgoing::sequence;
-use super::people::{self, address, is_organizer, is_part, parts};
+use super::people::{self, address, is_organizer, is_part, organizer_address, parts};
 use super::{ItipError, Method};
 use crate::icalendar::{Component, Property};
 use crate::time_zone::CalendarZones;
@@ -28,7 +28,7 @@ pub enum Ignored {
     /// There is no such meeting, or instance.
     Unknown,
     /// The message is not from whom it should be, or to the wrong one: an answer to somebody who is not the organizer, a
-    /// request to the organizer.
+    /// request to the organizer, or one of another organizer.
     WrongRole,
     /// The one who answers was not asked.
     NotAsked,
@@ -50,6 +50,13 @@ pub fn apply(existing: Option<&Component>, message: &Component, owner: &str) -> 
         return Err(ItipError::Object);
     }
     let own = |existing: Option<&Component>| existing.is_some_and(|existing| is_organizer(existing, owner));
+    // Nobody takes over somebody else's meeting by knowing its UID.
+    let organizer = existing.and_then(organizer_address);
+    let is_other =
+        organizer.is_some() && organizer_address(message).is_some_and(|other| organizer != Some(other));
+    if is_other {
+        return Ok(Applied::Ignored(Ignored::WrongRole));
+    }
     Ok(match method {
         Method::Request | Method::Publish | Method::Add if own(existing) || is_organizer(message, owner) => {
             Applied::Ignored(Ignored::WrongRole)

@@ -271,6 +271,8 @@ fn whoever_says_what_is_not_theirs_is_not_heard() {
     assert_eq!(apply(Some(&claras), &counter, CLARA), Ok(Applied::Asked));
     let refresh = with(&reply, "METHOD:REPLY", "METHOD:REFRESH");
     assert_eq!(apply(Some(&claras), &refresh, CLARA), Ok(Applied::Resend));
+    let eves = with(&request, "mailto:clara@example.org", "mailto:eve@example.net");
+    assert_eq!(apply(Some(&calendar(&[SERIES])), &eves, ANNA), Ok(Applied::Ignored(Ignored::WrongRole)));
     let mut two = request.clone();
     let mut other = claras.components[0].clone();
     other.set(Property::new("UID", "m2"));

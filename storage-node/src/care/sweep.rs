@@ -53,7 +53,7 @@ impl Care {
         }
         swept.log_rows = purge(client, OLD_LOG, before(self.log_life)).await?;
         // After the log: who asks from before its horizon starts over anyway.
-        purge(client, GONE_ITEMS, clock).await?;
+        purge(client, GONE_ITEMS, clock + 1).await?;
         swept.blobs = self.sweep_blobs(client, before(self.blob_grace)).await?;
         client
             .execute(
@@ -173,7 +173,8 @@ const OLD_LOG: &str = "WITH gone AS (DELETE FROM change_log WHERE ctid = ANY (AR
     SELECT count(*) FROM gone";
 const GONE_ITEMS: &str = "WITH gone AS (DELETE FROM item WHERE ctid = ANY (ARRAY (
         SELECT i.ctid FROM item i LEFT JOIN mailbox m USING (mailbox_id)
-        WHERE (m.mailbox_id IS NULL OR i.gone_cn <= m.log_horizon) AND $1::bigint IS NOT NULL
+            LEFT JOIN folder f ON f.mailbox_id = i.mailbox_id AND f.folder_id = i.folder_id
+        WHERE (f.folder_id IS NULL OR f.deleted_at < $1 OR i.gone_cn <= m.log_horizon)
             AND NOT EXISTS (SELECT FROM message g WHERE g.mailbox_id = i.mailbox_id AND g.folder_id = i.folder_id
                             AND g.uid = i.uid) LIMIT $2)) RETURNING 1)
     SELECT count(*) FROM gone";
