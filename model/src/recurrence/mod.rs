@@ -20,11 +20,13 @@
 mod instances;
 mod occurrences;
 mod pattern;
+mod span;
 mod stored;
 
 pub use instances::{Instance, instances};
 pub use occurrences::Occurrences;
 pub(crate) use pattern::{date_of, minutes};
+pub use span::span;
 pub use stored::{
     End, ExceptionInfo, Pattern, RecurrencePattern, StoredError, StoredFrequency, StoredRecurrence,
 };
