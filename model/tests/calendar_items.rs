@@ -70,7 +70,7 @@ fn time(text: &str) -> FileTime {
 #[test]
 fn every_sample_comes_back_as_it_was() {
     let samples = samples();
-    assert!(samples.len() >= 11, "{}", samples.len());
+    assert!(samples.len() >= 23, "{}", samples.len());
     for (name, text) in samples {
         let calendar = parse(&text);
         let item = from_icalendar(&calendar, &context()).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -401,7 +401,7 @@ fn attachments_are_attachments() {
 proptest! {
     #[test]
     fn no_text_is_too_strange(
-        at in 0usize..11,
+        at in 0usize..23,
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), "[A-Z0-9:;=,TZ.-]{0,12}"), 1..8),
     ) {
         let (_, text) = samples().into_iter().nth(at).expect("a sample");
