@@ -36,7 +36,10 @@ for name in "${targets[@]}"; do
     dictionary=()
     [ -f "seeds/$name.dict" ] && dictionary=("-dict=seeds/$name.dict")
     samples=()
-    [ "$name" = icalendar ] && samples=(../model/tests/calendar)
+    case $name in
+        icalendar) samples=(../model/tests/calendar) ;;
+        vcard) samples=(../model/tests/contacts) ;;
+    esac
     log=$target_dir/$name.log
     if "$target_dir/$host/release/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=8192 \
         -artifact_prefix="artifacts/$name-" "${dictionary[@]}" "$corpus" "seeds/$name" \

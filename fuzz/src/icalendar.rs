@@ -14,7 +14,8 @@ fuzz_target!(|data: &[u8]| {
     let Ok(calendars) = Component::parse_stream(data, &limits) else { return };
     for calendar in calendars {
         let text = calendar.to_string();
-        let again = Component::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let again =
+            Component::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(again, calendar);
         if let Ok(mut item) = from_icalendar(&calendar, &context) {
             // Attachments come back as they are written best.

@@ -1,12 +1,15 @@
-//! Any bytes as vCards: what is read is written so that it is read again, in both versions.
+//! Any bytes as vCards: what is read is written so that it is read again, in both versions, and the
+//! contact that it is gives it back.
 #![no_main]
 
+use kontor_model::contact::{KEPT_VCARD, from_vcard, to_vcard};
 use kontor_model::vcard::{Limits, VCard, Version, address_object};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let limits = Limits::default();
-    let read = |text: &str| VCard::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let read =
+        |text: &str| VCard::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let _ = address_object(data, &limits);
     let Ok(cards) = VCard::parse_all(data, &limits) else { return };
     for card in cards {
@@ -15,6 +18,12 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(read(&text).to_text(), text);
         for version in [Version::V3, Version::V4] {
             read(&card.converted(version).to_text());
+        }
+        let mut contact = from_vcard(&card);
+        assert_eq!(to_vcard(&contact, card.version).to_text(), text);
+        contact.properties.remove(KEPT_VCARD);
+        for version in [Version::V3, Version::V4] {
+            read(&to_vcard(&contact, version).to_text());
         }
         for property in &card.properties {
             let _ = (property.list(), property.date(), property.media());

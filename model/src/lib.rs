@@ -22,6 +22,7 @@
 #![warn(missing_docs)]
 
 pub mod calendar_item;
+pub mod contact;
 pub mod free_busy;
 pub mod icalendar;
 pub mod imap_view;

@@ -7,7 +7,7 @@ use crate::GlobalObjectId;
 use crate::icalendar::value::{self, CalendarTime};
 use crate::icalendar::{Component, Property};
 use crate::message::Message;
-use crate::property::{Bag, FileTime, Guid, PropertyName, Value, named, tags};
+use crate::property::{Bag, FileTime, Value, keywords, named, tags};
 use crate::time_zone::{CalendarZones, TimeZoneStruct};
 
 /// Lines that stand for properties.
@@ -324,11 +324,6 @@ pub(super) fn text(name: &str, text: &str) -> Vec<Property> {
 /// The moment of the first property of this name.
 pub(super) fn unix(component: &Component, name: &str, zones: &CalendarZones) -> Option<i64> {
     component.time(name)?.ok().map(|time| zones.to_unix(&time))
-}
-
-/// PidNameKeywords
-pub(super) fn keywords() -> PropertyName {
-    PropertyName::name(Guid::PS_PUBLIC_STRINGS, "Keywords")
 }
 
 /// By the number of PidTagSensitivity (MS-OXCMSG 2.2.1.13).

@@ -7,7 +7,7 @@ pub mod tags;
 mod value;
 
 pub use bag::{Bag, BagError, PropertyKey};
-pub use name::{Guid, NameKind, PropertyName};
+pub use name::{Guid, NameKind, PropertyName, keywords};
 pub use value::{FileTime, Value};
 
 use std::fmt;

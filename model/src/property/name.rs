@@ -115,6 +115,11 @@ impl PropertyName {
     }
 }
 
+/// PidNameKeywords: the categories of an item (MS-OXCMSG 2.2.1.17).
+pub fn keywords() -> PropertyName {
+    PropertyName::name(Guid::PS_PUBLIC_STRINGS, "Keywords")
+}
+
 impl fmt::Display for PropertyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {

@@ -93,6 +93,9 @@ named! {
         FILE_UNDER = 0x8005, String, "PidLidFileUnder";
         FILE_UNDER_ID = 0x8006, Integer32, "PidLidFileUnderId";
         HAS_PICTURE = 0x8015, Boolean, "PidLidHasPicture";
+        HOME_ADDRESS = 0x801a, String, "PidLidHomeAddress";
+        WORK_ADDRESS = 0x801b, String, "PidLidWorkAddress";
+        OTHER_ADDRESS = 0x801c, String, "PidLidOtherAddress";
         POSTAL_ADDRESS_ID = 0x8022, Integer32, "PidLidPostalAddressId";
         WORK_ADDRESS_STREET = 0x8045, String, "PidLidWorkAddressStreet";
         WORK_ADDRESS_CITY = 0x8046, String, "PidLidWorkAddressCity";
