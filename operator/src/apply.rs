@@ -165,11 +165,8 @@ impl Applier {
     pub async fn apply(&self, object: &Object) -> Result<Outcome, ApplyError> {
         let key = object.key();
         let hash = hash(&object.value);
-        let mut wanted = object.with_hash(&hash);
+        let wanted = object.with_hash(&hash);
         let live = self.children.get(&key);
-        if let Some(live) = live.as_deref().filter(|_| key.kind == "StatefulSet") {
-            keep_claims(&mut wanted, &to_value(live));
-        }
         let known = self.applied.lock().get(&key).cloned();
         let outcome = match &live {
             None if known.is_some() => Outcome::Restored,
@@ -457,29 +454,10 @@ fn to_value(object: &DynamicObject) -> Value {
 pub const APPLIED: &str = "kontor.dev/applied";
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// What a StatefulSet claims is fixed when it is made: one that an earlier version made goes on with its volumes.
-fn keep_claims(wanted: &mut Value, live: &Value) {
-    let claims = "/spec/volumeClaimTemplates";
-    if let (Some(wanted), Some(live)) = (wanted.pointer_mut(claims), live.pointer(claims)) {
-        wanted.clone_from(live);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn claims_stay_as_they_were_made() {
-        let set = |mode: &str| json!({"spec": {"replicas": 1, "volumeClaimTemplates": [{"spec": {"accessModes": [mode]}}]}});
-        let mut wanted = set("ReadWriteOncePod");
-        keep_claims(&mut wanted, &set("ReadWriteOnce"));
-        assert_eq!(wanted, set("ReadWriteOnce"));
-        let mut volatile = json!({"spec": {"replicas": 1}});
-        keep_claims(&mut volatile, &set("ReadWriteOnce"));
-        assert_eq!(volatile, json!({"spec": {"replicas": 1}}));
-    }
 
     #[test]
     fn what_the_server_adds_is_no_difference() {

@@ -155,7 +155,7 @@ pub struct ObjectStore {
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Embedded {
-    /// PostgreSQL image, with the environment variables of the official one. Default: docker.io/library/postgres:17.
+    /// PostgreSQL image, used as the official one: its variables, entrypoint, `flock`. Default: docker.io/library/postgres:17.
     #[serde(default = "default_database_image")]
     #[schemars(length(min = 1, max = 300))]
     pub database_image: String,

@@ -48,7 +48,7 @@ pub async fn make(client: &Client, folder: &Path, prefix: &str, count: usize, si
             "metadata": {"name": name},
             "spec": {
                 "capacity": {"storage": size},
-                "accessModes": ["ReadWriteOncePod"],
+                "accessModes": ["ReadWriteOnce"],
                 "persistentVolumeReclaimPolicy": "Retain",
                 "storageClassName": STORAGE_CLASS,
                 "hostPath": {"path": path},

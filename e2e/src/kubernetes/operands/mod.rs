@@ -50,10 +50,11 @@ pub fn postgres(reference: &str) -> Result<Image> {
     }
     image.folder("/var/run/postgresql", 0o1777);
     image.folder("/var/lib/postgresql/data", 0o1777);
-    image.bytes("/entrypoint.sh", include_bytes!("postgres-entrypoint.sh"), 0o755);
+    image.program(Path::new("/usr/bin/flock"), "/bin/flock")?;
+    image.bytes("/bin/docker-entrypoint.sh", include_bytes!("postgres-entrypoint.sh"), 0o755);
     image.env("PATH", &format!("{programs}:/bin"));
     image.env("PGDATA", "/var/lib/postgresql/data");
-    image.entrypoint(&["/entrypoint.sh"]);
+    image.entrypoint(&["docker-entrypoint.sh"]);
     // As upstream: by SIGTERM it would wait for its clients to go.
     image.stop_signal("SIGINT");
     Ok(image)

@@ -25,6 +25,7 @@ pub fn database(valid: &Valid, embedded: &Embedded) -> StatefulSet {
         name: "postgres".into(),
         image: Some(embedded.database_image.clone()),
         image_pull_policy: Some(valid.spec.image.pull_policy.as_str().into()),
+        command: Some(["sh", "-c", ONE_SERVER].map(str::to_owned).to_vec()),
         env: Some(vec![
             variable("POSTGRES_USER", "kontor"),
             variable("POSTGRES_DB", "kontor"),
@@ -44,6 +45,12 @@ pub fn database(valid: &Valid, embedded: &Embedded) -> StatefulSet {
     // The user `postgres` of the upstream image.
     stateful_set(valid, embedded, DATABASE, 999, container, volumes)
 }
+
+/// Starts the server when no other one has the files. Where a pod was deleted by force, its successor is on the same node
+/// while the server of the first may still run; two of them destroy the files, and PostgreSQL's own lock does not hold
+/// between containers. Every process of the server inherits this one, so that it ends with the last of them.
+const ONE_SERVER: &str =
+    "exec 9>/var/lib/postgresql/data/server.lock && flock 9 && exec docker-entrypoint.sh postgres";
 
 /// The S3 server.
 pub fn object_store(valid: &Valid, embedded: &Embedded) -> StatefulSet {
@@ -157,9 +164,7 @@ fn stateful_set(
             ..ObjectMeta::default()
         },
         spec: Some(PersistentVolumeClaimSpec {
-            // Of one pod, not of one node: where a pod was deleted by force, its successor is on the same node while the
-            // server of the first still runs, and two of them on the same files destroy these.
-            access_modes: Some(vec!["ReadWriteOncePod".into()]),
+            access_modes: Some(vec!["ReadWriteOnce".into()]),
             storage_class_name: embedded.storage_class_name.clone(),
             resources: Some(VolumeResourceRequirements {
                 requests: Some(BTreeMap::from([("storage".to_owned(), Quantity(embedded.size.clone()))])),
