@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(mime imap smtp pop3 icalendar vcard)
+[ ${#targets[@]} -gt 0 ] || targets=(mime imap smtp pop3 icalendar vcard dav)
 host=$(rustc -vV | sed -n 's/^host: //p')
 target_dir=${FUZZ_TARGET_DIR:-target}
 
@@ -24,7 +24,7 @@ if ! CARGO_TARGET_DIR=$target_dir RUSTFLAGS=$flags cargo build -q --release --ta
     echo "fuzz: the instrumented build failed; running the property tests instead" >&2
     cd ..
     PROPTEST_CASES=${PROPTEST_CASES:-5000} exec cargo test -q -p kontor-model -p kontor-imap-proto \
-        -p kontor-smtp-proto -p kontor-pop3-proto
+        -p kontor-smtp-proto -p kontor-pop3-proto -p kontor-dav-proto
 fi
 
 mkdir -p artifacts

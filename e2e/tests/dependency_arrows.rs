@@ -65,10 +65,11 @@ const DATABASE: [&str; 6] = ["tokio-postgres", "postgres", "sqlx", "sqlx-core", 
 const OBJECTS: [&str; 3] = ["object_store", "aws-sdk-s3", "rust-s3"];
 const RUNTIMES: [&str; 4] = ["tokio", "async-std", "smol", "futures-executor"];
 /// Gateways, each with the crate of its grammar where it has one of its own.
-const GATEWAYS: [&[&str]; 4] = [
+const GATEWAYS: [&[&str]; 5] = [
     &["kontor-smtp", "kontor-smtp-proto"],
     &["kontor-imap", "kontor-imap-proto"],
     &["kontor-pop3", "kontor-pop3-proto"],
+    &["kontor-dav-proto"],
     &["kontor-ingress"],
 ];
 
