@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests and the benchmark use from outside: Debian packages and, in a virtual
-# environment under Cargo's target folder, an S3 server from PyPI. Does nothing where all is there, starts no
+# environment under Cargo's target folder, an S3 server and a CalDAV library from PyPI. Does nothing where all is there, starts no
 # service, and needs root only when a package is missing. The programs of a Kubernetes are found, or built by the tests
 # themselves: see e2e/src/kubernetes/programs.rs.
 set -euo pipefail
@@ -10,6 +10,7 @@ packages=(
   postgresql postgresql-contrib                 # the store's database
   swaks libnet-ssleay-perl msmtp                # clients that send
   curl python3 python3-venv isync fetchmail     # clients that read
+  vdirsyncer khal khard cadaver                 # clients of calendars and contacts
   openssl procps util-linux                     # probes
   containerd runc containernetworking-plugins   # the nodes of a Kubernetes
   nftables iptables conntrack iproute2          # and their network
@@ -45,11 +46,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 venv=${KONTOR_E2E_VENV:-${CARGO_TARGET_DIR:-target}/e2e-venv}
-moto='moto[server]==5.2.5'
-if [ "$(cat "$venv/.installed" 2>/dev/null || true)" != "$moto" ]; then
-  echo "setup: installing $moto into $venv"
+python='moto[server]==5.2.5 caldav==3.6.0'
+if [ "$(cat "$venv/.installed" 2>/dev/null || true)" != "$python" ]; then
+  echo "setup: installing $python into $venv"
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "$moto"
-  echo "$moto" >"$venv/.installed"
+  # shellcheck disable=SC2086 # a list
+  "$venv/bin/pip" install --quiet --disable-pip-version-check $python
+  echo "$python" >"$venv/.installed"
 fi
 echo "setup: all there"

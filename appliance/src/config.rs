@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use kontor_dav::DavConfig;
 use kontor_gateway::{Listen, ProcessConfig};
 use kontor_gateway_core::config::size;
 use kontor_gateway_core::logging::LogConfig;
@@ -50,6 +51,8 @@ pub struct Config {
     pub imap: ImapConfig,
     /// POP3.
     pub pop3: Pop3Config,
+    /// CalDAV and CardDAV.
+    pub dav: DavConfig,
     /// HTTP: routes to gateways in this process, and to others that are named here.
     pub ingress: IngressConfig,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use kontor_gateway::{Bound, Certificates as Served, Locals, Name, Protocols, Taken};
+use kontor_gateway::{Bound, Certificates as Served, Name, Protocols, Taken};
 use kontor_gateway_core::{Shared, config, drain, logging, monitor};
 
 use crate::certificates::Certificates;
@@ -153,6 +153,7 @@ async fn gateways(
         smtp,
         imap: settings.imap.clone(),
         pop3: settings.pop3.clone(),
+        dav: settings.dav.clone(),
         ingress: settings.ingress.clone(),
     };
     let gateway_config = kontor_gateway::Config {
@@ -178,7 +179,8 @@ async fn gateways(
     }
     let admin = store.serve_admin(&data.admin_socket())?;
     // Gateways in this process that speak HTTP are handed over here, without a socket in between.
-    bound.start(&protocols, Some(&client), Locals::new(), &shared)?;
+    let locals = kontor_gateway::locals(&protocols, &client, &shared);
+    bound.start(&protocols, Some(&client), locals, &shared)?;
     wait_until_ready(&shared).await?;
 
     let ready = Ready {
@@ -267,6 +269,11 @@ fn write_welcome(out: &mut impl Write, ready: &Ready, trial: bool, data: &DataFo
             .collect();
         if let Some(endpoint) = [tls, plain].iter().find(|endpoint| known(endpoint)) {
             writeln!(out, "  {direction}    {protocol}   {}  {}", host(endpoint), ways.join(" or "))?;
+        }
+    }
+    for (endpoint, scheme) in [("https", "https"), ("http", "http")] {
+        if let Some(address) = ready.endpoints.get(endpoint) {
+            writeln!(out, "  Calendars, tasks, contacts (CalDAV, CardDAV): {scheme}://{address}/dav/")?;
         }
     }
     for (endpoint, what) in [("smtp", "From other servers"), ("lmtp", "LMTP")] {

@@ -42,6 +42,10 @@ pub struct Endpoints {
     pub pop3: String,
     /// POP3 over TLS.
     pub pop3s: String,
+    /// HTTP.
+    pub http: String,
+    /// HTTP over TLS.
+    pub https: String,
     /// Prometheus metrics and health.
     #[serde(default)]
     pub metrics: Option<String>,

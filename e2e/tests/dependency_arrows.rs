@@ -69,7 +69,7 @@ const GATEWAYS: [&[&str]; 5] = [
     &["kontor-smtp", "kontor-smtp-proto"],
     &["kontor-imap", "kontor-imap-proto"],
     &["kontor-pop3", "kontor-pop3-proto"],
-    &["kontor-dav-proto"],
+    &["kontor-dav", "kontor-dav-proto"],
     &["kontor-ingress"],
 ];
 

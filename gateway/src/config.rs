@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use kontor_dav::DavConfig;
 use kontor_gateway_core::config::duration;
 use kontor_gateway_core::logging::LogConfig;
 use kontor_gateway_core::rate::AuthLimits;
@@ -40,6 +41,8 @@ pub struct Config {
     pub imap: ImapConfig,
     /// POP3.
     pub pop3: Pop3Config,
+    /// CalDAV and CardDAV.
+    pub dav: DavConfig,
     /// HTTP and TCP routing.
     pub ingress: IngressConfig,
 }

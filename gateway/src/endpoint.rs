@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use kontor_dav::DavConfig;
 use kontor_gateway_core::{
     Handler, Listener, ListenerConfig, Listeners, Shared, TlsConfig, TlsMode, TlsServer,
 };
@@ -54,6 +55,8 @@ pub struct Protocols {
     pub imap: ImapConfig,
     /// POP3.
     pub pop3: Pop3Config,
+    /// CalDAV and CardDAV.
+    pub dav: DavConfig,
     /// HTTP and TCP routing.
     pub ingress: IngressConfig,
 }

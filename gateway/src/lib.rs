@@ -14,10 +14,12 @@
 
 mod config;
 mod endpoint;
+mod locals;
 
 pub use config::{Config, Listen, ProcessConfig, StoreConfig};
 pub use endpoint::{Bound, Certificates, Endpoint, Name, Protocols, Taken};
 pub use kontor_ingress::Locals;
+pub use locals::locals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +44,13 @@ pub async fn run(names: &[Name], config: Config) -> Result<()> {
         [Name::Ingress] => None,
         _ => Some(config.store.connect()?),
     };
-    let protocols =
-        Protocols { smtp: config.smtp, imap: config.imap, pop3: config.pop3, ingress: config.ingress };
+    let protocols = Protocols {
+        smtp: config.smtp,
+        imap: config.imap,
+        pop3: config.pop3,
+        dav: config.dav,
+        ingress: config.ingress,
+    };
     let bound = Bound::bind(names, &config.listen, &protocols, tls.as_ref(), Taken::Fails)?;
     anyhow::ensure!(
         !bound.endpoints().is_empty(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::{EXPECT, HeaderValue, SET_COOKIE, STRICT_TRANSPORT_SECURITY};
 use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use ipnet::IpNet;
 use kontor_gateway_core::{Drain, Shared};
@@ -227,7 +228,10 @@ impl Ingress {
                 let asked = Asked { route, host, origin: &origin, peer, exchange: &exchange, drain };
                 self.forward(request, upstream, asked, record).await
             }
-            Err(refusal) => Err((refusal, record)),
+            Err(refusal) => {
+                discard(request.into_body()).await;
+                Err((refusal, record))
+            }
         };
         let is_secure = origin.scheme == Scheme::Https;
         let mut response = outcome.unwrap_or_else(|(refusal, mut record)| {
@@ -418,5 +422,18 @@ pub enum IngressError {
     },
 }
 
+/// Takes a small body that nobody reads, so that the connection can go on: many clients send their next request on it
+/// without looking whether it is still there.
+async fn discard(body: Incoming) {
+    if body.is_end_stream() || body.size_hint().upper().is_none_or(|octets| octets > DISCARDED) {
+        return;
+    }
+    // One that does not come, or breaks, ends the connection, which is right.
+    drop(tokio::time::timeout(DISCARD_WITHIN, body.collect()).await);
+}
+
 /// hyper asks for as much.
 const SMALLEST_HEADER: u32 = 8 << 10;
+/// Octets.
+const DISCARDED: u64 = 64 << 10;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@
 mod from_mime;
 mod to_mime;
 
-pub use to_mime::MimeOptions;
+pub use to_mime::{MimeOptions, unstructured_field};
 
 use crate::class::MessageClass;
 use crate::mime::Limits;

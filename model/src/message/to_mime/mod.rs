@@ -30,6 +30,14 @@ pub(super) fn convert(message: &Message, options: &MimeOptions) -> Vec<u8> {
     out
 }
 
+/// A field of unstructured text, such as `Subject`: folded, encoded where it must be, with its line end (RFC 5322
+/// §2.2.1, RFC 2047).
+pub fn unstructured_field(name: &str, text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    Fields::new(&mut out).text(name, text);
+    out
+}
+
 struct Writer<'o> {
     options: &'o MimeOptions,
     boundaries: u32,

@@ -41,6 +41,14 @@ impl ErrorBody {
         Self { error: Element::new(Name::dav("error")).with(condition) }
     }
 
+    /// The same with words for a person.
+    #[must_use]
+    pub fn described(mut self, words: impl Into<String>) -> Self {
+        let words = Element::new(Name::dav("responsedescription")).with_text(words);
+        self.error = self.error.with(words);
+        self
+    }
+
     /// The element, as it stands in a `DAV:response` or a `DAV:propstat`.
     pub const fn element(&self) -> &Element {
         &self.error

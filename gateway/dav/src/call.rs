@@ -1,0 +1,115 @@
+//! A request whose sender is known, and what its handlers ask the store.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use kontor_dav_proto::header::{Depth, Prefer, brief};
+use kontor_dav_proto::{Error, Limits};
+use kontor_storage_client::proto::{Item, ItemsChunk, ItemsRequest};
+use kontor_storage_client::{Session, StoreError};
+use tonic::Streaming;
+
+use crate::answer::Failure;
+use crate::config::DavConfig;
+use crate::home::{Collection, collections};
+use crate::place::Tree;
+
+pub(crate) struct Call<'a> {
+    pub session: &'a Session,
+    pub headers: &'a HeaderMap,
+    pub body: Bytes,
+    pub limits: &'a Limits,
+    pub config: &'a DavConfig,
+}
+
+impl Call<'_> {
+    /// The value of a header; `None` without one.
+    ///
+    /// # Errors
+    /// For one that is no text.
+    pub fn header(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, Failure> {
+        let value = self.headers.get(name.into()).map(http::HeaderValue::to_str);
+        value.transpose().map_err(|_| Error::Syntax("a header holds characters that it cannot have").into())
+    }
+
+    /// `Depth`, or what it is where nothing is said.
+    pub fn depth(&self, default: Depth) -> Result<Depth, Failure> {
+        Ok(self.header(HeaderName::from_static("depth"))?.map_or(Ok(default), Depth::parse)?)
+    }
+
+    /// What the client prefers.
+    pub fn prefer(&self) -> Prefer {
+        let value = |name| self.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let mut prefer = value("prefer").map(Prefer::parse).unwrap_or_default();
+        if value("brief").is_some_and(brief) {
+            prefer.returns = prefer.returns.or(Some(kontor_dav_proto::header::Return::Minimal));
+        }
+        prefer
+    }
+
+    /// The collections of somebody in a tree, those that may be seen.
+    ///
+    /// # Errors
+    /// Where there is nobody of this address, or nothing that may be seen.
+    pub async fn collections(&self, tree: Tree, address: &str) -> Result<Vec<Collection>, Failure> {
+        let opened = self.session.open(address).await?;
+        Ok(collections(opened).into_iter().filter(|collection| collection.holds.tree() == tree).collect())
+    }
+
+    /// One collection.
+    ///
+    /// # Errors
+    /// Where there is none that may be seen.
+    pub async fn collection(&self, tree: Tree, address: &str, slug: &str) -> Result<Collection, Failure> {
+        let all = self.collections(tree, address).await?;
+        all.into_iter().find(|collection| collection.slug == slug).ok_or_else(Failure::not_found)
+    }
+
+    /// Items of a collection.
+    pub async fn items(
+        &self,
+        collection: &Collection,
+        request: ItemsRequest,
+    ) -> Result<Streaming<ItemsChunk>, StoreError> {
+        let request = ItemsRequest {
+            mailbox_id: collection.mailbox_id,
+            folder_id: collection.folder.folder_id,
+            max_body: u64::MAX,
+            ..request
+        };
+        self.session.items(request).await
+    }
+
+    /// One item.
+    ///
+    /// # Errors
+    /// Where there is none of this name.
+    pub async fn item(&self, collection: &Collection, name: &str, body: bool) -> Result<Item, Failure> {
+        self.find_item(collection, name, body).await?.ok_or_else(Failure::not_found)
+    }
+
+    /// One item, if there is one.
+    pub async fn find_item(
+        &self,
+        collection: &Collection,
+        name: &str,
+        body: bool,
+    ) -> Result<Option<Item>, Failure> {
+        let request = ItemsRequest { names: vec![name.to_owned()], body, ..ItemsRequest::default() };
+        let mut found = match self.items(collection, request).await {
+            // A name that no item can have.
+            Err(StoreError::Invalid(_)) => return Ok(None),
+            found => found?,
+        };
+        while let Some(chunk) = found.message().await.map_err(StoreError::from)? {
+            if let Some(item) = chunk.items.into_iter().next() {
+                return Ok(Some(item));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The refusal of what only a collection can do.
+    pub const fn not_here() -> Failure {
+        Failure::Status(StatusCode::METHOD_NOT_ALLOWED, "this resource does not do that")
+    }
+}

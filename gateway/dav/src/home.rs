@@ -1,0 +1,234 @@
+//! The collections of a person: which folders are calendars and address books, and what they are called.
+
+use kontor_dav_proto::{Element, Name};
+use kontor_model::FolderRole;
+use kontor_model::time_zone::TimeZone;
+use kontor_storage_client::Place as StorePlace;
+use kontor_storage_client::proto::{Folder, OpenResponse, Quota, Rights};
+
+use crate::kept::Kept;
+use crate::place::{Place, Tree};
+
+/// What a collection holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holds {
+    Events,
+    Tasks,
+    Journals,
+    Cards,
+}
+
+impl Holds {
+    /// What a folder of this class holds (MS-OXOSFLD 2.2.6); `None` for one that is no collection.
+    pub fn of_class(class: &str) -> Option<Self> {
+        let is = |known: &str| {
+            class.eq_ignore_ascii_case(known)
+                || class
+                    .get(..=known.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(&format!("{known}.")))
+        };
+        [Self::Events, Self::Tasks, Self::Journals, Self::Cards].into_iter().find(|holds| is(holds.class()))
+    }
+
+    /// PidTagContainerClass
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Events => FolderRole::Calendar.container_class(),
+            Self::Tasks => FolderRole::Tasks.container_class(),
+            Self::Journals => FolderRole::Journal.container_class(),
+            Self::Cards => FolderRole::Contacts.container_class(),
+        }
+    }
+
+    pub const fn tree(self) -> Tree {
+        match self {
+            Self::Cards => Tree::AddressBooks,
+            _ => Tree::Calendars,
+        }
+    }
+
+    /// The components that it holds where nobody has said otherwise; empty for cards.
+    const fn components(self) -> &'static [&'static str] {
+        match self {
+            Self::Events => &["VEVENT"],
+            Self::Tasks => &["VTODO"],
+            Self::Journals => &["VJOURNAL"],
+            Self::Cards => &[],
+        }
+    }
+}
+
+/// A calendar or an address book.
+#[derive(Clone, Debug)]
+pub(crate) struct Collection {
+    pub folder: Folder,
+    pub holds: Holds,
+    /// The address of its owner.
+    pub owner: String,
+    pub slug: String,
+    pub kept: Kept,
+    pub mailbox_id: u64,
+    pub tenant_id: u64,
+    pub quota: Option<Quota>,
+}
+
+impl Collection {
+    pub fn place(&self) -> Place {
+        Place::Collection(self.holds.tree(), self.owner.clone(), self.slug.clone())
+    }
+
+    pub fn item_place(&self, name: &str) -> Place {
+        Place::Item(self.holds.tree(), self.owner.clone(), self.slug.clone(), name.to_owned())
+    }
+
+    pub fn store_place(&self) -> StorePlace {
+        StorePlace {
+            mailbox_id: self.mailbox_id,
+            tenant_id: self.tenant_id,
+            folder_id: self.folder.folder_id,
+            hierarchy_cn: 0,
+        }
+    }
+
+    /// The calendar components that it takes (RFC 4791 §5.2.3).
+    pub fn components(&self) -> Vec<String> {
+        let said = self.kept.get(&Name::caldav("supported-calendar-component-set")).map(components_in);
+        match said {
+            Some(said) if !said.is_empty() => said,
+            _ => self.holds.components().iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    pub fn may(&self, right: Rights) -> bool {
+        self.folder.rights & right as u32 != 0
+    }
+
+    /// Names the state of its items (RFC 6578 §3.2).
+    pub fn sync_token(&self) -> String {
+        sync_token(self.folder.folder_id, self.folder.highest_cn)
+    }
+
+    /// The zone of floating times.
+    pub fn time_zone(&self) -> TimeZone {
+        self.kept.time_zone().unwrap_or_else(TimeZone::utc)
+    }
+}
+
+/// The components that a `supported-calendar-component-set` names.
+pub(crate) fn components_in(set: &Element) -> Vec<String> {
+    let names = set.elements().filter(|comp| comp.name.local() == "comp");
+    names.filter_map(|comp| comp.attribute("name")).map(str::to_ascii_uppercase).collect()
+}
+
+/// The token of a folder's state.
+pub(crate) fn sync_token(folder_id: u64, cn: u64) -> String {
+    format!("{TOKEN}{folder_id}:{cn}")
+}
+
+/// The change number in a token of this folder.
+pub(crate) fn change_number_in(token: &str, folder_id: u64) -> Option<u64> {
+    let (folder, cn) = token.strip_prefix(TOKEN)?.split_once(':')?;
+    (folder.parse() == Ok(folder_id)).then(|| cn.parse().ok()).flatten()
+}
+
+/// The collections of an open mailbox, in both trees; none that is in the trash.
+pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
+    let OpenResponse { mailbox_id, tenant_id, address, folders, quota, .. } = opened;
+    let parents: std::collections::HashMap<u64, (u64, u32)> =
+        folders.iter().map(|folder| (folder.folder_id, (folder.parent_id, folder.role))).collect();
+    let is_trashed = |folder: &Folder| {
+        let mut at = folder.parent_id;
+        for _ in 0..=parents.len() {
+            match parents.get(&at) {
+                Some((_, role)) if *role == u32::from(FolderRole::Trash.code()) => return true,
+                Some((parent, _)) => at = *parent,
+                None => return false,
+            }
+        }
+        true
+    };
+    let live: Vec<Folder> = folders.iter().filter(|folder| !is_trashed(folder)).cloned().collect();
+    live.into_iter()
+        .filter_map(|folder| {
+            let holds = Holds::of_class(&folder.container_class)?;
+            Some(Collection {
+                slug: slug_of(&folder),
+                kept: Kept::read(&folder.properties),
+                holds,
+                owner: address.clone(),
+                mailbox_id,
+                tenant_id,
+                quota,
+                folder,
+            })
+        })
+        .collect()
+}
+
+/// What a folder is called in paths: as its client chose, or by its role, or by its number.
+fn slug_of(folder: &Folder) -> String {
+    if !folder.slug.is_empty() {
+        return folder.slug.clone();
+    }
+    let role = u8::try_from(folder.role).ok().and_then(FolderRole::from_code).unwrap_or_default();
+    match role {
+        FolderRole::Calendar => "calendar".to_owned(),
+        FolderRole::Tasks => "tasks".to_owned(),
+        FolderRole::Journal => "journal".to_owned(),
+        FolderRole::Contacts => "contacts".to_owned(),
+        FolderRole::SuggestedContacts => "suggested".to_owned(),
+        _ => format!("folder-{}", folder.folder_id),
+    }
+}
+
+const TOKEN: &str = "urn:kontor:sync:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_and_what_they_hold() {
+        assert_eq!(Holds::of_class("IPF.Appointment"), Some(Holds::Events));
+        assert_eq!(Holds::of_class("ipf.contact.moc.quickcontacts"), Some(Holds::Cards));
+        for other in ["IPF.Note", "", "IPF.Taskrequest", "IPF.StickyNote", "\u{e4}PF.Task"] {
+            assert_eq!(Holds::of_class(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_of_their_folder() {
+        let token = sync_token(7, 41);
+        assert_eq!(change_number_in(&token, 7), Some(41));
+        assert_eq!(change_number_in(&token, 8), None);
+        for bad in ["", "urn:kontor:sync:", "urn:kontor:sync:7", "urn:kontor:sync:7:x", "http://x/7:41"] {
+            assert_eq!(change_number_in(bad, 7), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_trash_is_no_collection() {
+        let folder = |folder_id, parent_id, role: FolderRole, class: &str, slug: &str| Folder {
+            folder_id,
+            parent_id,
+            role: role.code().into(),
+            container_class: class.to_owned(),
+            slug: slug.to_owned(),
+            ..Folder::default()
+        };
+        let opened = OpenResponse {
+            address: "a@x".to_owned(),
+            folders: vec![
+                folder(1, 0, FolderRole::Trash, "IPF.Note", ""),
+                folder(2, 1, FolderRole::None, "IPF.Note", ""),
+                folder(3, 2, FolderRole::None, "IPF.Appointment", "gone"),
+                folder(4, 0, FolderRole::Calendar, "IPF.Appointment", ""),
+                folder(5, 4, FolderRole::None, "IPF.Appointment", "work"),
+                folder(6, 0, FolderRole::None, "IPF.Contact", ""),
+            ],
+            ..OpenResponse::default()
+        };
+        let slugs: Vec<String> = collections(opened).into_iter().map(|found| found.slug).collect();
+        assert_eq!(slugs, ["calendar", "work", "folder-6"]);
+    }
+}

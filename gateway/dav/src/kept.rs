@@ -1,0 +1,98 @@
+//! Properties of a collection that clients have set, and that the store keeps as they came.
+
+use kontor_dav_proto::xml::Writer;
+use kontor_dav_proto::{Element, Limits, Name};
+use kontor_model::icalendar::{Component, Limits as CalendarLimits};
+use kontor_model::time_zone::TimeZone;
+
+/// Elements by their names, as a `DAV:prop` holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept(Vec<Element>);
+
+impl Kept {
+    /// Reads what was written; what cannot be read is nothing.
+    pub fn read(octets: &[u8]) -> Self {
+        if octets.is_empty() {
+            return Self::default();
+        }
+        match Element::parse(octets, &Limits::default()) {
+            Ok(prop) => Self(prop.elements().cloned().collect()),
+            Err(error) => {
+                tracing::error!(%error, "the properties of a collection cannot be read");
+                Self::default()
+            }
+        }
+    }
+
+    /// As the store keeps it; nothing where there is none.
+    pub fn write(&self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut writer = Writer::fragment();
+        writer.element(&Element::new(Name::dav("prop")).with_all(self.0.iter().cloned()));
+        writer.take()
+    }
+
+    pub fn get(&self, name: &Name) -> Option<&Element> {
+        self.0.iter().find(|element| element.name == *name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().map(|element| &element.name)
+    }
+
+    pub fn set(&mut self, property: Element) {
+        self.remove(&property.name.clone());
+        self.0.push(property);
+    }
+
+    pub fn remove(&mut self, name: &Name) {
+        self.0.retain(|element| element.name != *name);
+    }
+
+    /// The zone in which the calendar's floating times and dates are (RFC 4791 §5.2.2, RFC 7809 §5.2).
+    pub fn time_zone(&self) -> Option<TimeZone> {
+        if let Some(id) = self.get(&Name::caldav("calendar-timezone-id")) {
+            return TimeZone::named(id.text().trim());
+        }
+        let text = self.get(&Name::caldav("calendar-timezone"))?.text();
+        let calendar = Component::parse(text.trim().as_bytes(), &CalendarLimits::default()).ok()?;
+        TimeZone::from_vtimezone(calendar.component("VTIMEZONE")?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_comes_back() {
+        let mut kept = Kept::default();
+        assert!(kept.write().is_empty());
+        let color = Name::known(kontor_dav_proto::APPLE, "calendar-color");
+        kept.set(Element::new(color.clone()).with_text("#ff0000"));
+        kept.set(
+            Element::new(color.clone())
+                .with_text("#00ff00ff")
+                .with_attribute(Name::new("", "symbolic-color").unwrap(), "green"),
+        );
+        kept.set(Element::new(Name::new("urn:x", "y").unwrap()).with(Element::new(Name::dav("z"))));
+        let again = Kept::read(&kept.write());
+        assert_eq!(again, kept);
+        assert_eq!(again.get(&color).unwrap().text(), "#00ff00ff");
+        assert_eq!(Kept::read(b"<"), Kept::default());
+    }
+
+    #[test]
+    fn a_zone_by_its_name_or_as_it_came() {
+        let mut kept = Kept::default();
+        assert!(kept.time_zone().is_none());
+        let zone = TimeZone::iana("Europe/Berlin").unwrap().to_vtimezone("Here", 1_700_000_000);
+        let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{zone}END:VCALENDAR\r\n");
+        kept.set(Element::new(Name::caldav("calendar-timezone")).with_text(text));
+        assert_eq!(kept.time_zone().unwrap().offset_at(1_767_225_600), 3600);
+        kept.set(Element::new(Name::caldav("calendar-timezone-id")).with_text("Asia/Tokyo"));
+        assert_eq!(kept.time_zone().unwrap().offset_at(1_767_225_600), 9 * 3600);
+    }
+}

@@ -1,0 +1,48 @@
+//! The DAV gateway: calendars, tasks, journals and contacts for clients that speak CalDAV and CardDAV.
+//!
+//! What it is: requests of WebDAV, CalDAV and CardDAV over the store. A calendar or an address book is a folder, an
+//! object in it an item of the store; its text is kept octet for octet, under the name that the client chose. An
+//! entity tag names a version of an item, a synchronization token a change number of its folder. Nothing is kept here
+//! but who has signed in a moment ago; any gateway can answer any request.
+//!
+//! What it is not: a listener. It answers requests of HTTP, whichever way they came. The grammar is
+//! `kontor-dav-proto`.
+//!
+//! ```no_run
+//! # async fn example(store: kontor_storage_client::StoreClient) {
+//! use std::sync::Arc;
+//! use kontor_dav::{DavConfig, Gateway};
+//!
+//! let gateway = Gateway::new(DavConfig::default(), store, Arc::default());
+//! let request = http::Request::options("/dav/").body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+//! let response = gateway.answer(request, [192, 0, 2, 1].into()).await;
+//! assert!(response.headers()["dav"].to_str().unwrap().contains("calendar-access"));
+//! # }
+//! ```
+//!
+//! Implements, of RFC 4918 (WebDAV) classes 1 and 3, RFC 5397 (current-user-principal), RFC 5689 (extended MKCOL), RFC
+//! 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV), RFC 6352 (CardDAV),
+//! RFC 6764 §5 (well-known URIs), and `getctag` of Apple's calendar server.
+//!
+//! Not yet: locks, ACL, sharing, scheduling, free/busy times, managed attachments.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
+#![warn(missing_docs)]
+
+mod answer;
+mod call;
+mod condition;
+mod config;
+mod gateway;
+mod home;
+mod item;
+mod kept;
+mod listing;
+mod method;
+mod place;
+mod property;
+mod sign_in;
+
+pub use answer::Body;
+pub use config::DavConfig;
+pub use gateway::Gateway;

@@ -1,0 +1,50 @@
+//! DELETE (RFC 4918 §9.6): items go to Recoverable Items, and so does what is in a collection.
+
+use http::StatusCode;
+use kontor_storage_client::StoreError;
+use kontor_storage_client::proto::DeleteItemRequest;
+
+use crate::answer::{Answer, Failure, status};
+use crate::call::Call;
+use crate::condition::{failed, version};
+use crate::home::Collection;
+use crate::place::Place;
+
+pub(crate) async fn delete(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
+    match place {
+        Place::Item(tree, address, slug, name) => {
+            let collection = call.collection(*tree, address, slug).await?;
+            let version = version(call, &collection, name).await?;
+            remove(call, &collection, name, version).await?;
+        }
+        Place::Collection(tree, address, slug) => {
+            let collection = call.collection(*tree, address, slug).await?;
+            if collection.folder.role != 0 {
+                return Err(Failure::forbidden("a mailbox always has this collection"));
+            }
+            call.session.delete_folder(collection.mailbox_id, collection.folder.folder_id).await?;
+        }
+        _ => return Err(Failure::forbidden("this place is always there")),
+    }
+    Ok(status(StatusCode::NO_CONTENT))
+}
+
+/// Removes an item; an empty version is whichever is there.
+pub(super) async fn remove(
+    call: &Call<'_>,
+    collection: &Collection,
+    name: &str,
+    version: bytes::Bytes,
+) -> Result<(), Failure> {
+    let is_conditional = !version.is_empty();
+    let request = DeleteItemRequest {
+        mailbox_id: collection.mailbox_id,
+        folder_id: collection.folder.folder_id,
+        name: name.to_owned(),
+        content_id: version,
+    };
+    match call.session.delete_item(request).await {
+        Err(StoreError::Conflict(_)) if is_conditional => Err(failed()),
+        removed => Ok(removed.map(|_| ())?),
+    }
+}

@@ -1,0 +1,22 @@
+//! The methods, each a function from a call and a place to an answer.
+
+mod delete;
+mod get;
+mod make;
+mod propfind;
+mod proppatch;
+mod put;
+mod query;
+mod report;
+mod search;
+mod sync;
+mod transfer;
+
+pub(crate) use delete::delete;
+pub(crate) use get::get;
+pub(crate) use make::{mkcalendar, mkcol};
+pub(crate) use propfind::propfind;
+pub(crate) use proppatch::proppatch;
+pub(crate) use put::put;
+pub(crate) use report::report;
+pub(crate) use transfer::transfer;

@@ -1,0 +1,166 @@
+//! PROPFIND (RFC 4918 §9.1).
+
+use http::header::HeaderName;
+use kontor_dav_proto::Precondition;
+use kontor_dav_proto::header::Depth;
+use kontor_dav_proto::request::PropFind;
+use kontor_dav_proto::response::Multistatus;
+use kontor_storage_client::proto::{Item, ItemsRequest, Rights};
+
+use super::search::person;
+use crate::answer::{Answer, Failure, multistatus, put};
+use crate::call::Call;
+use crate::home::Collection;
+use crate::listing::{Lister, list};
+use crate::place::Place;
+use crate::property::place::below;
+use crate::property::{
+    CollectionResource, ItemResource, PlaceResource, PrincipalResource, Resource, Wanted, response,
+};
+
+pub(crate) async fn propfind(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
+    let depth = call.depth(Depth::Infinity)?;
+    let prefer = call.prefer();
+    let wanted = Wanted {
+        properties: PropFind::parse(&call.body, call.limits)?,
+        calendar_data: None,
+        address_data: None,
+        minimal: prefer.is_minimal(),
+    };
+    let mut answer = describe(call, place, depth, wanted, !prefer.depth_noroot).await?;
+    if let Some(applied) = prefer.applied() {
+        put(&mut answer, HeaderName::from_static("preference-applied"), applied);
+    }
+    Ok(answer)
+}
+
+async fn describe(
+    call: &Call<'_>,
+    place: &Place,
+    depth: Depth,
+    wanted: Wanted,
+    with_root: bool,
+) -> Result<Answer, Failure> {
+    let viewer = call.session.info().address.as_str();
+    let mut out = Multistatus::new();
+    let is_deep = depth > Depth::Zero;
+    let say = |out: &mut Multistatus, resource: &dyn DynResource| {
+        out.response(&resource.response(&wanted));
+    };
+    match place {
+        Place::Item(tree, address, slug, name) => {
+            let collection = call.collection(*tree, address, slug).await?;
+            let item = call.item(&collection, name, wanted.needs_body()).await?;
+            let mut lister = Members::new(call, collection, wanted);
+            lister.item(&item, &mut out);
+        }
+        Place::Collection(tree, address, slug) => {
+            let collection = call.collection(*tree, address, slug).await?;
+            if with_root {
+                say(&mut out, &of_collection(call, &collection));
+            }
+            if is_deep && collection.may(Rights::Read) {
+                let request = ItemsRequest { body: wanted.needs_body(), ..ItemsRequest::default() };
+                let items = call.items(&collection, request).await?;
+                return list(items, Members::new(call, collection, wanted), out).await;
+            }
+        }
+        Place::Home(tree, address) => {
+            let collections = call.collections(*tree, address).await?;
+            if depth == Depth::Infinity {
+                return Err(INFINITE);
+            }
+            if with_root {
+                let collections = collections.as_slice();
+                say(&mut out, &PlaceResource { place, viewer, collections });
+            }
+            if is_deep {
+                collections.iter().for_each(|collection| say(&mut out, &of_collection(call, collection)));
+            }
+        }
+        Place::Principal(address) => {
+            let person = person(call, address).await?;
+            say(&mut out, &PrincipalResource { person: &person, viewer });
+        }
+        Place::Root | Place::Principals | Place::Homes(_) => {
+            if depth == Depth::Infinity {
+                return Err(INFINITE);
+            }
+            if with_root {
+                say(&mut out, &PlaceResource { place, viewer, collections: &[] });
+            }
+            if is_deep {
+                for place in &below(place, viewer) {
+                    say(&mut out, &PlaceResource { place, viewer, collections: &[] });
+                }
+                if *place == Place::Principals {
+                    let person = person(call, viewer).await?;
+                    say(&mut out, &PrincipalResource { person: &person, viewer });
+                }
+            }
+        }
+    }
+    Ok(multistatus(out))
+}
+
+/// Resources of several kinds in one place.
+trait DynResource {
+    fn response(&self, wanted: &Wanted) -> kontor_dav_proto::response::Response;
+}
+
+impl<R: Resource> DynResource for R {
+    fn response(&self, wanted: &Wanted) -> kontor_dav_proto::response::Response {
+        response(self, &wanted.properties, wanted.minimal)
+    }
+}
+
+fn of_collection<'a>(call: &'a Call<'_>, collection: &'a Collection) -> CollectionResource<'a> {
+    let viewer = call.session.info().address.as_str();
+    CollectionResource { collection, viewer, max_item: call.config.max_item }
+}
+
+/// Says what is wanted of every item.
+pub(super) struct Members {
+    collection: Collection,
+    viewer: String,
+    wanted: Wanted,
+    floating: kontor_model::time_zone::TimeZone,
+}
+
+impl Members {
+    pub fn new(call: &Call<'_>, collection: Collection, wanted: Wanted) -> Self {
+        let viewer = call.session.info().address.clone();
+        Self { floating: collection.time_zone(), collection, viewer, wanted }
+    }
+
+    pub fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    pub const fn floating(&self) -> &kontor_model::time_zone::TimeZone {
+        &self.floating
+    }
+}
+
+impl Lister for Members {
+    fn item(&mut self, item: &Item, out: &mut Multistatus) {
+        let resource = ItemResource {
+            collection: &self.collection,
+            item,
+            viewer: &self.viewer,
+            calendar_data: self.wanted.calendar_data.as_ref(),
+            address_data: self.wanted.address_data.as_ref(),
+            floating: &self.floating,
+        };
+        out.response(&response(&resource, &self.wanted.properties, self.wanted.minimal));
+    }
+
+    fn end(&mut self, _: u64, _: &[String], _: &mut Multistatus) -> Option<String> {
+        None
+    }
+}
+
+const INFINITE: Failure = Failure::Protocol(kontor_dav_proto::Error::Precondition(
+    Precondition::PropfindFiniteDepth,
+    "ask level by level",
+));

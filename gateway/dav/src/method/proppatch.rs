@@ -1,0 +1,101 @@
+//! PROPPATCH (RFC 4918 §9.2): all or nothing.
+
+use kontor_dav_proto::request::{PropertyChange, PropertyUpdate};
+use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
+use kontor_dav_proto::{Element, Name, Precondition};
+use kontor_storage_client::proto::UpdateFolderRequest;
+
+use crate::answer::{Answer, Failure, multistatus};
+use crate::call::Call;
+use crate::place::Place;
+use crate::property::MadeBy;
+
+pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
+    let update = PropertyUpdate::parse(&call.body, call.limits)?;
+    let Place::Collection(tree, address, slug) = place else {
+        // The properties of anything else are ours to say.
+        let refused: Vec<Name> = update.changes.iter().map(|change| change.name().clone()).collect();
+        return Ok(answer(place, &update, &refused));
+    };
+    let collection = call.collection(*tree, address, slug).await?;
+    let refused: Vec<Name> = update
+        .changes
+        .iter()
+        .map(PropertyChange::name)
+        .filter(|name| MadeBy::Patch.refuses(name))
+        .cloned()
+        .collect();
+    if !refused.is_empty() {
+        return Ok(answer(place, &update, &refused));
+    }
+    let mut kept = collection.kept.clone();
+    let mut name = None;
+    for change in &update.changes {
+        match change {
+            PropertyChange::Set(element) if is_display_name(&element.name) => {
+                name = Some(element.text().trim().to_owned()).filter(|name| !name.is_empty());
+            }
+            // A folder always has a name.
+            PropertyChange::Remove(removed) if is_display_name(removed) => {}
+            PropertyChange::Set(element) => kept.set(element.clone()),
+            PropertyChange::Remove(removed) => kept.remove(removed),
+        }
+    }
+    let name = name.map(|name| folder_name(&name)).filter(|name| *name != collection.folder.name);
+    let request = UpdateFolderRequest {
+        mailbox_id: collection.mailbox_id,
+        folder_id: collection.folder.folder_id,
+        parent_id: name.is_some().then_some(collection.folder.parent_id),
+        name,
+        properties: (kept != collection.kept).then(|| kept.write().into()),
+        ..UpdateFolderRequest::default()
+    };
+    if request.name.is_some() || request.properties.is_some() {
+        call.session.update_folder(request).await?;
+    }
+    Ok(answer(place, &update, &[]))
+}
+
+/// What became of each property: when one is refused, none of the others is set either.
+fn answer(place: &Place, update: &PropertyUpdate, refused: &[Name]) -> Answer {
+    let response = update.changes.iter().map(PropertyChange::name).fold(
+        Response::new(place.href()),
+        |response, name| {
+            if refused.contains(name) {
+                let error = ErrorBody::of(Precondition::CannotModifyProtectedProperty);
+                response.refused(403, name.clone(), error)
+            } else {
+                response.with(if refused.is_empty() { 200 } else { 424 }, Element::new(name.clone()))
+            }
+        },
+    );
+    let mut out = Multistatus::new();
+    out.response(&response);
+    multistatus(out)
+}
+
+pub(super) fn is_display_name(name: &Name) -> bool {
+    *name == Name::dav("displayname")
+}
+
+/// A name as folders have it: one level, without controls.
+pub(super) fn folder_name(text: &str) -> String {
+    let name: String =
+        text.chars().filter(|c| !c.is_control()).map(|c| if c == '/' { '\u{2215}' } else { c }).collect();
+    let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= MOST_NAME).last();
+    name.get(..end.unwrap_or_default()).unwrap_or_default().trim().to_owned()
+}
+
+/// Octets.
+const MOST_NAME: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::folder_name;
+
+    #[test]
+    fn names_of_folders() {
+        assert_eq!(folder_name(" A/B\u{0}\n "), "A\u{2215}B");
+        assert_eq!(folder_name(&"\u{e4}".repeat(200)).len(), 254);
+    }
+}

@@ -1,0 +1,271 @@
+//! Reports that ask for items by what is in them or by their names (RFC 4791 §7.8 to §7.10, RFC 6352 §8.6, §8.7).
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use kontor_dav_proto::request::{
+    AddressData, AddressFilter, AddressbookQuery, CalendarData, CalendarQuery, CompFilter, CompTest,
+    FreeBusyQuery, PropFind,
+};
+use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
+use kontor_dav_proto::{Precondition, Reference, TimeRange};
+use kontor_model::free_busy::{busy_times, merged, to_component};
+use kontor_model::icalendar::{CalendarObject, Component, Property};
+use kontor_model::recurrence::Limits;
+use kontor_model::time_zone::{CalendarZones, TimeZone};
+use kontor_storage_client::StoreError;
+use kontor_storage_client::proto::{Item, ItemsRequest, TimeRange as Window};
+
+use super::propfind::Members;
+use crate::answer::{Answer, Failure, document};
+use crate::call::Call;
+use crate::home::Collection;
+use crate::item::{calendar, card, text};
+use crate::listing::{Lister, list};
+use crate::place::Place;
+use crate::property::Wanted;
+
+pub(super) fn wanted(
+    call: &Call<'_>,
+    properties: PropFind,
+    calendar_data: Option<CalendarData>,
+    address_data: Option<AddressData>,
+) -> Wanted {
+    Wanted { properties, calendar_data, address_data, minimal: call.prefer().is_minimal() }
+}
+
+pub(super) async fn calendar_query(
+    call: &Call<'_>,
+    collection: Collection,
+    asked: CalendarQuery,
+) -> Result<Answer, Failure> {
+    let wanted = wanted(call, asked.properties, asked.data, None);
+    let is_all = matches_everything(&asked.filter, &collection);
+    let request = ItemsRequest {
+        body: wanted.needs_body() || !is_all,
+        window: window(&asked.filter),
+        ..ItemsRequest::default()
+    };
+    let items = call.items(&collection, request).await?;
+    let members = Members::new(call, collection, wanted);
+    if is_all {
+        return list(items, members, Multistatus::new()).await;
+    }
+    let floating = asked.time_zone.unwrap_or_else(|| members.floating().clone());
+    list(items, Matching { members, filter: asked.filter, floating }, Multistatus::new()).await
+}
+
+/// Whether a filter lets every object pass that the collection can hold: no object need be looked at then.
+fn matches_everything(filter: &CompFilter, collection: &Collection) -> bool {
+    let components = collection.components();
+    let is_bare = |test: &CompTest| match test {
+        CompTest::Defined { time_range: None, properties, components } => {
+            properties.is_empty() && components.is_empty()
+        }
+        _ => false,
+    };
+    match &filter.test {
+        CompTest::Defined { time_range: None, properties, components: inner } if properties.is_empty() => {
+            match (inner.as_slice(), components.as_slice()) {
+                ([], _) => true,
+                ([inner], [only]) => inner.name.eq_ignore_ascii_case(only) && is_bare(&inner.test),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// The range in which an object must have an instance to match, where the filter says one. The store looks for those
+/// that may.
+fn window(filter: &CompFilter) -> Option<Window> {
+    let CompTest::Defined { components, .. } = &filter.test else { return None };
+    let [inner] = components.as_slice() else { return None };
+    match &inner.test {
+        // An alarm may ring outside of the event that it is for; that filter has its range further in.
+        CompTest::Defined { time_range: Some(TimeRange { start, end }), .. } => {
+            Some(Window { from: *start, until: *end })
+        }
+        _ => None,
+    }
+}
+
+/// Those items that match a filter.
+struct Matching {
+    members: Members,
+    filter: CompFilter,
+    floating: TimeZone,
+}
+
+impl Lister for Matching {
+    fn item(&mut self, item: &Item, out: &mut Multistatus) {
+        let calendar = text(item).and_then(|text| calendar(&text));
+        if calendar.is_some_and(|calendar| self.filter.matches(&calendar, &self.floating)) {
+            self.members.item(item, out);
+        }
+    }
+
+    fn end(&mut self, highest_cn: u64, gone: &[String], out: &mut Multistatus) -> Option<String> {
+        self.members.end(highest_cn, gone, out)
+    }
+}
+
+pub(super) async fn addressbook_query(
+    call: &Call<'_>,
+    collection: Collection,
+    asked: AddressbookQuery,
+) -> Result<Answer, Failure> {
+    let wanted = wanted(call, asked.properties, None, asked.data);
+    let items = call.items(&collection, ItemsRequest { body: true, ..ItemsRequest::default() }).await?;
+    let left = asked.limit.unwrap_or(u32::MAX);
+    let members = Members::new(call, collection, wanted);
+    let cards = MatchingCards { members, filter: asked.filter, left, is_cut: false };
+    list(items, cards, Multistatus::new()).await
+}
+
+/// Those cards that match a filter, so many of them.
+struct MatchingCards {
+    members: Members,
+    filter: AddressFilter,
+    left: u32,
+    is_cut: bool,
+}
+
+impl Lister for MatchingCards {
+    fn item(&mut self, item: &Item, out: &mut Multistatus) {
+        if self.is_cut
+            || !text(item).and_then(|text| card(&text)).is_some_and(|card| self.filter.matches(&card))
+        {
+            return;
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                self.members.item(item, out);
+            }
+            None => self.is_cut = true,
+        }
+    }
+
+    fn end(&mut self, _: u64, _: &[String], out: &mut Multistatus) -> Option<String> {
+        if self.is_cut {
+            out.response(&cut_off(self.members.collection()));
+        }
+        None
+    }
+}
+
+/// What says that there would be more (RFC 6352 §8.6.2, RFC 6578 §3.6).
+pub(super) fn cut_off(collection: &Collection) -> Response {
+    Response::status(collection.place().href(), 507)
+        .with_error(ErrorBody::of(Precondition::NumberOfMatchesWithinLimits))
+}
+
+pub(super) async fn multiget(
+    call: &Call<'_>,
+    collection: Collection,
+    wanted: Wanted,
+    hrefs: &[String],
+) -> Result<Answer, Failure> {
+    let mut out = Multistatus::new();
+    // Names that were asked for, each with the href as the client wrote it.
+    let mut missing: HashMap<String, String> = HashMap::new();
+    for href in hrefs {
+        let place = Reference::parse(href, call.limits).ok().and_then(|found| Place::of(&found.href));
+        match place {
+            Some(Place::Item(tree, address, slug, name))
+                if tree == collection.holds.tree()
+                    && slug == collection.slug
+                    && address.eq_ignore_ascii_case(&collection.owner) =>
+            {
+                missing.insert(name, href.clone());
+            }
+            _ => out.response(&Response::status(href.trim(), 404)),
+        }
+    }
+    if missing.len() > MOST_NAMES {
+        return Err(Failure::precondition(
+            Precondition::NumberOfMatchesWithinLimits,
+            "ask for at most 10000 resources at once",
+        ));
+    }
+    if missing.is_empty() {
+        return Ok(crate::answer::multistatus(out));
+    }
+    let request = ItemsRequest {
+        names: missing.keys().cloned().collect(),
+        body: wanted.needs_body(),
+        ..ItemsRequest::default()
+    };
+    let items = call.items(&collection, request).await?;
+    list(items, Named { members: Members::new(call, collection, wanted), missing }, out).await
+}
+
+/// Items by their names, and those that are not there.
+struct Named {
+    members: Members,
+    missing: HashMap<String, String>,
+}
+
+impl Lister for Named {
+    fn item(&mut self, item: &Item, out: &mut Multistatus) {
+        if let Some(facts) = &item.facts {
+            self.missing.remove(&facts.name);
+        }
+        self.members.item(item, out);
+    }
+
+    fn end(&mut self, _: u64, _: &[String], out: &mut Multistatus) -> Option<String> {
+        for href in self.missing.values() {
+            out.response(&Response::status(href.trim(), 404));
+        }
+        None
+    }
+}
+
+/// RFC 4791 §7.10
+pub(super) async fn free_busy(
+    call: &Call<'_>,
+    collection: Collection,
+    asked: FreeBusyQuery,
+) -> Result<Answer, Failure> {
+    let (Some(start), Some(end)) = (asked.range.start, asked.range.end) else {
+        return Err(Failure::Status(StatusCode::BAD_REQUEST, "a free-busy-query needs a start and an end"));
+    };
+    let request = ItemsRequest {
+        window: Some(Window { from: Some(start), until: Some(end) }),
+        body: true,
+        ..ItemsRequest::default()
+    };
+    let mut items = call.items(&collection, request).await?;
+    let floating = collection.time_zone();
+    let mut times = Vec::new();
+    while let Some(chunk) = items.message().await.map_err(StoreError::from)? {
+        let (floating, owner) = (floating.clone(), collection.owner.clone());
+        let found = tokio::task::spawn_blocking(move || {
+            let mut found = Vec::new();
+            for calendar in chunk.items.iter().filter_map(|item| calendar(&text(item)?)) {
+                let zones = CalendarZones::of(&calendar, floating.clone());
+                if let Ok(object) = CalendarObject::check(&calendar) {
+                    found.extend(
+                        busy_times(&object, &zones, start..end, &owner, Limits::default())
+                            .unwrap_or_default(),
+                    );
+                }
+            }
+            found
+        });
+        times.extend(found.await.map_err(|error| StoreError::Internal(error.to_string()))?);
+    }
+    let mut calendar = Component::new("VCALENDAR");
+    calendar.push(Property::new("VERSION", "2.0"));
+    calendar.push(Property::new("PRODID", "-//Kontor//DAV//EN"));
+    calendar.components.push(to_component(&merged(times), &(start..end)));
+    let mut answer = document(StatusCode::OK, "text/calendar; charset=utf-8", calendar.to_string());
+    crate::answer::put(&mut answer, CONTENT_TYPE, "text/calendar; charset=utf-8; component=vfreebusy");
+    Ok(answer)
+}
+
+/// As many as the store is asked for in one call.
+const MOST_NAMES: usize = 10_000;

@@ -1,0 +1,222 @@
+//! Reports about people (RFC 3253 §3.8, RFC 3744 §9.3 to §9.5), and who somebody is.
+
+use http::StatusCode;
+use kontor_dav_proto::request::{
+    CalendarServerPrincipalSearch, ExpandProperty, PrincipalMatch, PrincipalPropertySearch, PropFind, Test,
+    Who,
+};
+use kontor_dav_proto::response::Multistatus;
+use kontor_dav_proto::xml::{Node, Writer};
+use kontor_dav_proto::{CALDAV, CALENDARSERVER, DAV, Element, Limits, Name, Reference};
+use kontor_storage_client::StoreError;
+use kontor_storage_client::proto::FindPeopleRequest;
+
+use crate::answer::{Answer, Failure, multistatus, xml};
+use crate::call::Call;
+use crate::place::Place;
+use crate::property::{CollectionResource, Person, PlaceResource, PrincipalResource, Resource, response};
+
+/// Somebody of the tenant, by address.
+///
+/// # Errors
+/// Where there is nobody, or nobody that address books show.
+pub(super) async fn person(call: &Call<'_>, address: &str) -> Result<Person, Failure> {
+    let own = call.session.info();
+    if own.address.eq_ignore_ascii_case(address) {
+        return Ok(Person {
+            address: own.address.clone(),
+            display_name: own.display_name.clone(),
+            kind: "user".to_owned(),
+        });
+    }
+    let found = people(call, address, FEW).await?;
+    found
+        .into_iter()
+        .find(|person| person.address.eq_ignore_ascii_case(address))
+        .ok_or_else(Failure::not_found)
+}
+
+/// People whose name or address begins so.
+async fn people(call: &Call<'_>, prefix: &str, most: u32) -> Result<Vec<Person>, Failure> {
+    let request =
+        FindPeopleRequest { prefix: prefix.to_owned(), page_size: most, ..FindPeopleRequest::default() };
+    let request = call.session.authorize(request).await?;
+    let found = call.session.store().directory()?.find_people(request).await.map_err(StoreError::from)?;
+    let people = found.into_inner().people.into_iter();
+    Ok(people
+        .map(|person| Person {
+            address: person.address,
+            display_name: person.display_name,
+            kind: person.kind,
+        })
+        .collect())
+}
+
+pub(super) async fn principal_match(call: &Call<'_>, asked: PrincipalMatch) -> Result<Answer, Failure> {
+    let mut out = Multistatus::new();
+    if matches!(asked.who, Who::This) {
+        let person = person(call, &call.session.info().address).await?;
+        say(call, &mut out, &person, &asked.properties);
+    }
+    Ok(multistatus(out))
+}
+
+pub(super) async fn principal_property_search(
+    call: &Call<'_>,
+    asked: PrincipalPropertySearch,
+) -> Result<Answer, Failure> {
+    let texts: Vec<String> = asked
+        .searches
+        .iter()
+        .filter(|search| search.properties.iter().all(is_searched))
+        .map(|search| search.text.trim().trim_start_matches("mailto:").to_owned())
+        .collect();
+    let is_answerable = texts.len() == asked.searches.len() || asked.test == Test::AnyOf;
+    let mut out = Multistatus::new();
+    if is_answerable {
+        found(call, &mut out, &texts, asked.test, &asked.properties, asked.limit).await?;
+    }
+    Ok(multistatus(out))
+}
+
+pub(super) async fn calendarserver_search(
+    call: &Call<'_>,
+    asked: CalendarServerPrincipalSearch,
+) -> Result<Answer, Failure> {
+    let mut out = Multistatus::new();
+    found(call, &mut out, &asked.tokens, Test::AllOf, &asked.properties, asked.limit).await?;
+    Ok(multistatus(out))
+}
+
+/// Says who is found by texts.
+async fn found(
+    call: &Call<'_>,
+    out: &mut Multistatus,
+    texts: &[String],
+    test: Test,
+    properties: &PropFind,
+    limit: Option<u32>,
+) -> Result<(), Failure> {
+    let mut seen: Vec<Person> = Vec::new();
+    let has = |person: &Person, text: &str| {
+        let text = text.to_lowercase();
+        person.display_name.to_lowercase().contains(&text) || person.address.to_lowercase().contains(&text)
+    };
+    for text in texts.iter().filter(|text| !text.is_empty()).take(MOST_TEXTS) {
+        for person in people(call, text, MANY).await? {
+            let is_new = seen.iter().all(|other| other.address != person.address);
+            if is_new && (test == Test::AnyOf || texts.iter().all(|text| has(&person, text))) {
+                seen.push(person);
+            }
+        }
+    }
+    let most = usize::try_from(limit.unwrap_or(MANY)).unwrap_or(usize::MAX);
+    seen.iter().take(most).for_each(|person| say(call, out, person, properties));
+    Ok(())
+}
+
+fn say(call: &Call<'_>, out: &mut Multistatus, person: &Person, properties: &PropFind) {
+    let viewer = call.session.info().address.as_str();
+    let resource = PrincipalResource { person, viewer };
+    out.response(&response(&resource, properties, call.prefer().is_minimal()));
+}
+
+/// Properties of people that can be searched: those that their names and addresses are in.
+fn is_searched(name: &Name) -> bool {
+    SEARCHED.iter().any(|(namespace, local, _)| name.is(namespace, local))
+}
+
+/// RFC 3744 §9.5
+pub(super) fn search_property_set() -> Answer {
+    let mut writer = Writer::document();
+    let each = SEARCHED.iter().map(|(namespace, local, words)| {
+        let property = Element::new(Name::dav("prop")).with(Element::new(Name::known(namespace, local)));
+        let description = Element::new(Name::dav("description")).with_text(*words);
+        Element::new(Name::dav("principal-search-property")).with(property).with(description)
+    });
+    writer.element(&Element::new(Name::dav("principal-search-property-set")).with_all(each));
+    xml(StatusCode::OK, writer.take())
+}
+
+/// RFC 3253 §3.8: hrefs in properties become what they refer to, where that is a person.
+pub(super) async fn expand_property(
+    call: &Call<'_>,
+    place: &Place,
+    asked: &[ExpandProperty],
+) -> Result<Answer, Failure> {
+    let names: Vec<Name> = asked.iter().map(|property| property.name.clone()).collect();
+    let viewer = call.session.info().address.as_str();
+    let mut answer = kontor_dav_proto::response::Response::new(place.href());
+    let found: Vec<Option<Element>> = match place {
+        Place::Principal(address) => {
+            let person = person(call, address).await?;
+            values(&PrincipalResource { person: &person, viewer }, &names)
+        }
+        Place::Collection(tree, address, slug) => {
+            let collection = call.collection(*tree, address, slug).await?;
+            let max_item = call.config.max_item;
+            values(&CollectionResource { collection: &collection, viewer, max_item }, &names)
+        }
+        Place::Item(..) => return Err(Call::not_here()),
+        place => values(&PlaceResource { place, viewer, collections: &[] }, &names),
+    };
+    for (property, value) in asked.iter().zip(found) {
+        answer = match value {
+            Some(value) => answer.with(200, expanded(call, value, property).await?),
+            None => answer.missing(property.name.clone()),
+        };
+    }
+    let mut out = Multistatus::new();
+    out.response(&answer);
+    Ok(multistatus(out))
+}
+
+fn values(resource: &impl Resource, names: &[Name]) -> Vec<Option<Element>> {
+    names.iter().map(|name| resource.property(name)).collect()
+}
+
+async fn expanded(call: &Call<'_>, value: Element, asked: &ExpandProperty) -> Result<Element, Failure> {
+    if asked.properties.is_empty() {
+        return Ok(value);
+    }
+    let names = PropFind::Listed(asked.properties.iter().map(|property| property.name.clone()).collect());
+    let mut out = Element { children: Vec::new(), ..value.clone() };
+    for child in value.children {
+        let person = match &child {
+            Node::Element(href) if href.is(DAV, "href") => referred(call, &href.text(), call.limits).await?,
+            _ => None,
+        };
+        out.children.push(match person {
+            Some(person) => {
+                let mut inner = Multistatus::new();
+                say(call, &mut inner, &person, &names);
+                let document = Element::parse(&inner.finish(None), call.limits)
+                    .map_err(kontor_dav_proto::Error::from)?;
+                let response = document.elements().next().cloned();
+                response.map_or(child, Node::Element)
+            }
+            None => child,
+        });
+    }
+    Ok(out)
+}
+
+async fn referred(call: &Call<'_>, href: &str, limits: &Limits) -> Result<Option<Person>, Failure> {
+    let place = Reference::parse(href, limits).ok().and_then(|found| Place::of(&found.href));
+    let Some(Place::Principal(address)) = place else { return Ok(None) };
+    match person(call, &address).await {
+        Ok(person) => Ok(Some(person)),
+        Err(failure) if failure.status() == StatusCode::NOT_FOUND => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+const SEARCHED: [(&str, &str, &str); 4] = [
+    (DAV, "displayname", "name"),
+    (CALENDARSERVER, "email-address-set", "address"),
+    (CALDAV, "calendar-user-address-set", "address"),
+    (DAV, "alternate-URI-set", "address"),
+];
+const FEW: u32 = 20;
+const MANY: u32 = 100;
+const MOST_TEXTS: usize = 8;

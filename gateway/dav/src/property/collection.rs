@@ -1,0 +1,189 @@
+//! Calendars and address books (RFC 4791 §5.2, RFC 6352 §6.2).
+
+use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
+use kontor_storage_client::proto::Rights;
+
+use super::{
+    Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
+    with_text,
+};
+use crate::home::{Collection, Holds};
+use crate::place::Place;
+
+pub(crate) struct CollectionResource<'a> {
+    pub collection: &'a Collection,
+    /// The address of who asks.
+    pub viewer: &'a str,
+    /// Largest object that it takes, octets.
+    pub max_item: u64,
+}
+
+impl CollectionResource<'_> {
+    fn is_cards(&self) -> bool {
+        self.collection.holds == Holds::Cards
+    }
+
+    fn privileges(&self) -> Vec<Name> {
+        let may = |right| self.collection.may(right);
+        let mut found = vec![Name::dav("read-current-user-privilege-set")];
+        if may(Rights::Read) {
+            found.push(Name::dav("read"));
+        }
+        if may(Rights::Read) || may(Rights::FreeBusy) {
+            found.push(Name::caldav("read-free-busy"));
+        }
+        let changes = [
+            (Rights::Create, "bind"),
+            (Rights::Delete, "unbind"),
+            (Rights::Edit, "write-content"),
+            (Rights::Owner, "write-properties"),
+            (Rights::Owner, "read-acl"),
+        ];
+        found.extend(changes.iter().filter(|(right, _)| may(*right)).map(|(_, name)| Name::dav(name)));
+        if [Rights::Create, Rights::Delete, Rights::Edit].into_iter().all(may) {
+            found.push(Name::dav("write"));
+        }
+        found
+    }
+
+    fn reports(&self) -> Vec<Name> {
+        let mut found = vec![Name::dav("sync-collection")];
+        if self.is_cards() {
+            found.extend([card("addressbook-query"), card("addressbook-multiget")]);
+        } else {
+            found.extend(["calendar-query", "calendar-multiget", "free-busy-query"].map(Name::caldav));
+        }
+        found.extend(principal_reports());
+        found
+    }
+
+    /// The live properties that are of calendars or of address books alone.
+    fn of_kind(&self, name: &Name) -> Option<Element> {
+        let collection = self.collection;
+        let octets = || with_text(name, self.max_item.to_string());
+        let collations = |of: fn(&'static str) -> Name| {
+            let each = ["i;ascii-casemap", "i;octet", "i;unicode-casemap"];
+            let each = each.map(|id| Element::new(of("supported-collation")).with_text(id));
+            Element::new(name.clone()).with_all(each)
+        };
+        Some(match (self.is_cards(), name.namespace(), name.local()) {
+            (false, CALDAV, "supported-calendar-component-set") => {
+                let comps = collection.components().into_iter().map(|component| {
+                    Element::new(Name::caldav("comp")).with_attribute(attribute("name"), component)
+                });
+                Element::new(name.clone()).with_all(comps)
+            }
+            (false, CALDAV, "supported-calendar-data") => {
+                Element::new(name.clone()).with(data(Name::caldav("calendar-data"), "text/calendar", "2.0"))
+            }
+            (false, CALDAV, "max-resource-size") | (true, CARDDAV, "max-resource-size") => octets(),
+            (false, CALDAV, "supported-collation-set") => collations(Name::caldav),
+            (true, CARDDAV, "supported-collation-set") => collations(Name::carddav),
+            (true, CARDDAV, "supported-address-data") => {
+                let versions = ["3.0", "4.0"];
+                let versions = versions.map(|version| data(card("address-data-type"), "text/vcard", version));
+                Element::new(name.clone()).with_all(versions)
+            }
+            (false, CALDAV, "schedule-calendar-transp") => with_elements(name, [Name::caldav("opaque")]),
+            _ => return None,
+        })
+    }
+}
+
+impl Resource for CollectionResource<'_> {
+    fn href(&self) -> String {
+        self.collection.place().href()
+    }
+
+    fn property(&self, name: &Name) -> Option<Element> {
+        if let Some(found) = of_everything(self.viewer, name) {
+            return Some(found);
+        }
+        let collection = self.collection;
+        let kind = if self.is_cards() { card("addressbook") } else { Name::caldav("calendar") };
+        let quota = || collection.quota.filter(|quota| quota.limit > 0);
+        Some(match (name.namespace(), name.local()) {
+            (DAV, "resourcetype") => with_elements(name, [Name::dav("collection"), kind]),
+            (DAV, "displayname") => with_text(name, &collection.folder.name),
+            (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
+            (DAV, "sync-token") => with_text(name, collection.sync_token()),
+            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
+            (DAV, "getetag") => with_text(name, format!("\"{}\"", collection.folder.highest_cn)),
+            (DAV, "current-user-privilege-set") => privileges(name, self.privileges()),
+            (DAV, "supported-report-set") => reports(name, self.reports()),
+            (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
+            (DAV, "quota-available-bytes") => {
+                let quota = quota()?;
+                with_text(name, quota.limit.saturating_sub(quota.used).to_string())
+            }
+            _ if is_protected(name) => self.of_kind(name)?,
+            _ => collection.kept.get(name).cloned().or_else(|| self.of_kind(name))?,
+        })
+    }
+
+    fn common(&self) -> Vec<Name> {
+        let mut names: Vec<Name> = ["resourcetype", "displayname", "getetag"].map(Name::dav).into();
+        names.extend(self.collection.kept.names().filter(|name| !is_protected(name)).cloned());
+        names
+    }
+
+    fn further(&self) -> Vec<Name> {
+        let dav = ["current-user-principal", "principal-collection-set", "owner", "sync-token"];
+        let more = ["current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
+        let mut names: Vec<Name> = dav.into_iter().chain(more).map(Name::dav).collect();
+        names.push(Name::dav("quota-available-bytes"));
+        names.push(cs("getctag"));
+        if self.is_cards() {
+            names
+                .extend(["supported-address-data", "max-resource-size", "supported-collation-set"].map(card));
+        } else {
+            names.extend(
+                ["supported-calendar-component-set", "supported-calendar-data", "max-resource-size"]
+                    .map(Name::caldav),
+            );
+            names.push(Name::caldav("supported-collation-set"));
+        }
+        names
+    }
+}
+
+/// By which request a property is given its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MadeBy {
+    /// PROPPATCH
+    Patch,
+    /// MKCOL or MKCALENDAR, which may say what is fixed afterwards (RFC 4791 §5.2.3).
+    Making,
+}
+
+/// Whether a property of a collection is ours to say.
+pub(crate) fn is_protected(name: &Name) -> bool {
+    match name.namespace() {
+        DAV => name.local() != "displayname",
+        CALDAV => {
+            let settable = ["calendar-description", "calendar-timezone", "calendar-timezone-id"];
+            !settable.contains(&name.local()) && name.local() != "schedule-calendar-transp"
+        }
+        CARDDAV => name.local() != "addressbook-description",
+        CALENDARSERVER => name.local() == "getctag",
+        _ => false,
+    }
+}
+
+impl MadeBy {
+    /// Whether such a request may not set a property.
+    pub fn refuses(self, name: &Name) -> bool {
+        let is_fixed_later = name.is(CALDAV, "supported-calendar-component-set");
+        is_protected(name) && !(self == Self::Making && is_fixed_later)
+    }
+}
+
+fn data(name: Name, content_type: &str, version: &str) -> Element {
+    Element::new(name)
+        .with_attribute(attribute("content-type"), content_type)
+        .with_attribute(attribute("version"), version)
+}
+
+const fn attribute(local: &'static str) -> Name {
+    Name::known("", local)
+}

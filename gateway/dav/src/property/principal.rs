@@ -1,0 +1,100 @@
+//! Principals: people, groups, rooms (RFC 3744 §4, RFC 4791 §6.2.1, RFC 6352 §7.1).
+
+use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
+
+use super::{
+    Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
+    with_hrefs, with_text,
+};
+use crate::place::{Place, Tree};
+
+/// Somebody who has a principal.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub address: String,
+    pub display_name: String,
+    /// As the directory says: `user`, `shared`, `group`, `room`, `equipment`.
+    pub kind: String,
+}
+
+pub(crate) struct PrincipalResource<'a> {
+    pub person: &'a Person,
+    /// The address of who asks.
+    pub viewer: &'a str,
+}
+
+impl PrincipalResource<'_> {
+    fn home(&self, tree: Tree) -> String {
+        Place::Home(tree, self.person.address.clone()).href()
+    }
+
+    fn is_own(&self) -> bool {
+        self.person.address.eq_ignore_ascii_case(self.viewer)
+    }
+
+    fn calendar_user_type(&self) -> &'static str {
+        match self.person.kind.as_str() {
+            "group" => "GROUP",
+            "room" => "ROOM",
+            "equipment" => "RESOURCE",
+            _ => "INDIVIDUAL",
+        }
+    }
+}
+
+impl Resource for PrincipalResource<'_> {
+    fn href(&self) -> String {
+        Place::Principal(self.person.address.clone()).href()
+    }
+
+    fn property(&self, name: &Name) -> Option<Element> {
+        if let Some(found) = of_everything(self.viewer, name) {
+            return Some(found);
+        }
+        let person = self.person;
+        let mailto = || format!("mailto:{}", person.address);
+        Some(match (name.namespace(), name.local()) {
+            (DAV, "resourcetype") => with_elements(name, [Name::dav("collection"), Name::dav("principal")]),
+            (DAV, "displayname") if person.display_name.is_empty() => with_text(name, &person.address),
+            (DAV, "displayname") => with_text(name, &person.display_name),
+            (DAV, "principal-URL" | "owner") => with_href(name, &self.href()),
+            (DAV, "alternate-URI-set") => with_href(name, &mailto()),
+            (DAV, "group-member-set" | "group-membership") => Element::new(name.clone()),
+            (DAV, "supported-report-set") => reports(name, principal_reports()),
+            (DAV, "current-user-privilege-set") => privileges(name, [Name::dav("read")]),
+            (CALDAV, "calendar-home-set") => with_href(name, &self.home(Tree::Calendars)),
+            (CARDDAV, "addressbook-home-set") => with_href(name, &self.home(Tree::AddressBooks)),
+            (CALDAV, "calendar-user-address-set") => with_hrefs(name, [mailto().as_str(), &self.href()]),
+            (CALDAV, "calendar-user-type") => with_text(name, self.calendar_user_type()),
+            (CALENDARSERVER, "email-address-set") => {
+                let address = Element::new(cs("email-address")).with_text(&person.address);
+                Element::new(name.clone()).with(address)
+            }
+            (CALENDARSERVER, "calendar-proxy-read-for" | "calendar-proxy-write-for") if self.is_own() => {
+                Element::new(name.clone())
+            }
+            _ => return None,
+        })
+    }
+
+    fn common(&self) -> Vec<Name> {
+        vec![Name::dav("resourcetype"), Name::dav("displayname")]
+    }
+
+    fn further(&self) -> Vec<Name> {
+        let dav = ["current-user-principal", "principal-collection-set", "principal-URL", "owner"];
+        let more = ["alternate-URI-set", "group-member-set", "group-membership", "supported-report-set"];
+        let mut names: Vec<Name> = dav.into_iter().chain(more).map(Name::dav).collect();
+        names.push(Name::dav("current-user-privilege-set"));
+        names.extend(
+            ["calendar-home-set", "calendar-user-address-set", "calendar-user-type"].map(Name::caldav),
+        );
+        names.push(card("addressbook-home-set"));
+        names.extend([
+            cs("email-address-set"),
+            cs("calendar-proxy-read-for"),
+            cs("calendar-proxy-write-for"),
+        ]);
+        names
+    }
+}
