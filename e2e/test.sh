@@ -52,6 +52,7 @@ cargo test --workspace --locked --lib "${tests[@]}" "$@" -- --test-threads=2 --n
 if [ "$only" = all ]; then
   step "benchmark, a quick run that only shows that it works"
   "$KONTOR_BIN_DIR/kontor-bench" compare --quick
+  "$KONTOR_BIN_DIR/kontor-bench" dav --quick
   if [ -e fuzz/run.sh ]; then
     step "fuzz"
     bash fuzz/run.sh "${KONTOR_FUZZ_SECONDS:-20}"

@@ -42,9 +42,11 @@ pub struct Endpoints {
     pub pop3: String,
     /// POP3 over TLS.
     pub pop3s: String,
-    /// HTTP.
+    /// HTTP; empty where it is not served.
+    #[serde(default)]
     pub http: String,
-    /// HTTP over TLS.
+    /// HTTP over TLS; empty where it is not served.
+    #[serde(default)]
     pub https: String,
     /// Prometheus metrics and health.
     #[serde(default)]

@@ -214,7 +214,7 @@ fn steps(options: &Compare) -> Vec<Step> {
 }
 
 /// One row for each server and step, each figure the median of the rounds.
-fn merge(results: &[Figures]) -> Vec<Figures> {
+pub fn merge(results: &[Figures]) -> Vec<Figures> {
     let mut order: Vec<(String, String)> = Vec::new();
     let mut all: BTreeMap<(String, String), BTreeMap<&'static str, Vec<f64>>> = BTreeMap::new();
     for one in results {
@@ -238,7 +238,7 @@ fn merge(results: &[Figures]) -> Vec<Figures> {
         .collect()
 }
 
-fn print_table(merged: &[Figures], servers: &[String]) {
+pub fn print_table(merged: &[Figures], servers: &[String]) {
     let mut names: Vec<&str> = Vec::new();
     for one in merged {
         if !names.contains(&one.step.as_str()) {

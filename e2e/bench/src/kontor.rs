@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use kontor_e2e::appliance::Appliance;
 
+use crate::dav;
 use crate::target::Target;
 
 /// A running Kontor with the workload's users made.
@@ -40,6 +41,19 @@ impl Kontor {
     pub async fn restart(&mut self) -> Result<()> {
         self.appliance.stop(Duration::from_secs(60))?;
         self.appliance.restart().await
+    }
+
+    /// What the workload of calendars and contacts needs to know.
+    pub fn dav(&self) -> dav::Target {
+        let user = format!("u0@{}", self.domain);
+        dav::Target {
+            name: "kontor".into(),
+            address: self.appliance.endpoints.http.clone(),
+            calendars: format!("/dav/calendars/{user}/"),
+            address_books: format!("/dav/addressbooks/{user}/"),
+            user,
+            password: PASSWORD.into(),
+        }
     }
 
     /// What the workload needs to know.

@@ -11,6 +11,7 @@
 
 mod append;
 mod compare;
+mod dav;
 mod deliver;
 mod dovecot;
 mod figures;
@@ -47,6 +48,8 @@ struct Cli {
 enum Command {
     /// Start Kontor and Dovecot here and run the same workload on both.
     Compare(Compare),
+    /// Start Kontor and Radicale here and keep the same calendars and contacts on both.
+    Dav(dav::Compare),
     /// Deliver messages by LMTP and count them when they are visible.
     Lmtp {
         #[command(flatten)]
@@ -109,6 +112,7 @@ async fn main() -> Result<()> {
     let messages = Arc::new(Messages::new(u64::from(std::process::id())));
     let figures = match cli.command {
         Command::Compare(options) => return compare::compare(options).await,
+        Command::Dav(options) => return dav::compare(options).await,
         Command::Lmtp { target, count, connections } => {
             vec![deliver::deliver(&target, &messages, count, connections).await?]
         }
