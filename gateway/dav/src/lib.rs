@@ -21,10 +21,11 @@
 //! ```
 //!
 //! Implements, of RFC 4918 (WebDAV) classes 1 and 3, RFC 5397 (current-user-principal), RFC 5689 (extended MKCOL), RFC
-//! 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV), RFC 6352 (CardDAV),
+//! 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV), RFC 6352 (CardDAV), RFC
+//! 6638 (scheduling),
 //! RFC 6764 §5 (well-known URIs), and `getctag` of Apple's calendar server.
 //!
-//! Not yet: locks, ACL, sharing, scheduling, free/busy times, managed attachments.
+//! Not yet: locks, ACL, sharing, managed attachments.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
@@ -41,6 +42,7 @@ mod listing;
 mod method;
 mod place;
 mod property;
+mod scheduling;
 mod sign_in;
 
 pub use answer::Body;

@@ -15,6 +15,7 @@ use crate::answer::{Answer, Failure, multistatus, xml};
 use crate::call::Call;
 use crate::place::Place;
 use crate::property::{CollectionResource, Person, PlaceResource, PrincipalResource, Resource, response};
+use crate::scheduling::addresses_of;
 
 /// Somebody of the tenant, by address.
 ///
@@ -27,6 +28,7 @@ pub(super) async fn person(call: &Call<'_>, address: &str) -> Result<Person, Fai
             address: own.address.clone(),
             display_name: own.display_name.clone(),
             kind: "user".to_owned(),
+            addresses: addresses_of(call, &own.address).await?,
         });
     }
     let found = people(call, address, FEW).await?;
@@ -48,6 +50,7 @@ async fn people(call: &Call<'_>, prefix: &str, most: u32) -> Result<Vec<Person>,
             address: person.address,
             display_name: person.display_name,
             kind: person.kind,
+            addresses: Vec::new(),
         })
         .collect())
 }
