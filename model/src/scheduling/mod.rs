@@ -23,11 +23,11 @@
 //! ```
 
 mod apply;
-mod instances;
+pub(crate) mod instances;
 mod mail;
 mod object;
 mod outgoing;
-mod people;
+pub(crate) mod people;
 
 pub use apply::{Applied, Ignored, apply};
 pub use mail::Imip;

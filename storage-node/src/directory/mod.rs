@@ -3,6 +3,7 @@
 mod app_password;
 mod apply;
 mod authenticate;
+pub(crate) mod booking;
 mod calendar_users;
 mod find_people;
 mod list;

@@ -14,7 +14,7 @@ pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
 pub(crate) use outbox::OutboxResource;
 pub(crate) use place::PlaceResource;
-pub(crate) use principal::{Person, PrincipalResource};
+pub(crate) use principal::{Person, PrincipalResource, calendar_user_type};
 
 use crate::place::Place;
 
