@@ -28,6 +28,7 @@ async fn meetings() {
     groups_and_aliases(&house).await;
     nothing_is_sent_of_what_is_not_stored(&house).await;
     a_message_for_a_full_mailbox_waits_in_the_queue(&house).await;
+    a_room_answers_for_itself(&house).await;
 }
 
 fn calendar(text: &str) -> Component {
@@ -365,4 +366,56 @@ async fn a_message_for_a_full_mailbox_waits_in_the_queue(house: &House) {
         assert!(Instant::now() < deadline, "nothing waits for the full mailbox");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn a_room_answers_for_itself(house: &House) {
+    let room = |address: &str| {
+        Object::Account(proto::Account {
+            kind: "room".into(),
+            ..match account(address, "one") {
+                Object::Account(account) => account,
+                _ => unreachable!(),
+            }
+        })
+    };
+    house.put(vec![room("blue@one.example")]).await;
+    let (anna, bert) = (house.login(ANNA).await, house.login(BERT).await);
+    let blue = house.login("blue@one.example").await;
+    let tomorrow =
+        (std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs()
+            / 86_400
+            + 1)
+            * 86_400;
+    let at = |uid: &str, organizer: &str, hour: u64| {
+        let time = |hour: u64| {
+            let unix = i64::try_from(tomorrow + hour * 3600).expect("a time");
+            format!("{}Z", kontor_model::time_zone::clock(unix).strftime("%Y%m%dT%H%M%S"))
+        };
+        let plan = meeting(uid, organizer, "ATTENDEE;CUTYPE=ROOM;RSVP=TRUE:mailto:blue@one.example");
+        with(&with(&plan, "20260302T090000Z", &time(hour)), "20260302T100000Z", &time(hour + 1))
+    };
+    // Two ask for the same time: one gets it.
+    let (one, two) = (at("room1", ANNA, 9), at("room2", BERT, 9));
+    let (ask_one, ask_two) = (to_attendees(None, Some(&one), ANNA), to_attendees(None, Some(&two), BERT));
+    tokio::join!(put(&anna, &one, ask_one), put(&bert, &two, ask_two));
+    let (annas, berts) = tokio::join!(
+        copy_with(&anna, "room1", "SCHEDULE-STATUS=2.0"),
+        copy_with(&bert, "room2", "SCHEDULE-STATUS=2.0")
+    );
+    let answers: Vec<bool> =
+        [&annas, &berts].map(|copy| copy.to_string().contains("PARTSTAT=ACCEPTED")).into();
+    assert_eq!(answers.iter().filter(|is_accepted| **is_accepted).count(), 1, "{annas}{berts}");
+    assert!([&annas, &berts].iter().any(|copy| copy.to_string().contains("PARTSTAT=DECLINED")));
+    let (booked, other) = if answers[0] { ("room1", "room2") } else { ("room2", "room1") };
+    let kept = copy(&blue, booked).await.expect("it is in the room's calendar");
+    assert!(!kept.to_string().contains("SUMMARY:Plan"), "what it is about is nobody's business: {kept}");
+    assert_eq!(copy(&blue, other).await, None, "what is declined is not kept");
+    // Another hour is free; moved onto the one that is taken, it is given up.
+    let later = at("room3", ANNA, 11);
+    put(&anna, &later, to_attendees(None, Some(&later), ANNA)).await;
+    let accepted = copy_with(&anna, "room3", "PARTSTAT=ACCEPTED").await;
+    let clash = with(&at("room3", ANNA, 9), "SUMMARY", "SEQUENCE:1\r\nSUMMARY");
+    put(&anna, &clash, to_attendees(Some(&accepted), Some(&clash), ANNA)).await;
+    copy_with(&anna, "room3", "PARTSTAT=DECLINED").await;
+    assert!(subjects(&anna).await.iter().any(|subject| subject == "Declined: Plan"));
 }

@@ -1,6 +1,7 @@
 //! A message about a meeting comes to a mailbox: its calendar says so.
 
 use kontor_model::FolderRole;
+use kontor_model::booking::Rules;
 use kontor_model::icalendar::{CalendarObject, Component, Limits, ObjectMessage};
 use kontor_model::scheduling::{Applied, Method, apply, to_attendees};
 use kontor_storage_client::PreparedMessage;
@@ -8,15 +9,16 @@ use kontor_storage_proto as proto;
 use proto::put_item_request::Expected;
 
 use super::Scheduling;
+use super::booking::Request;
 use super::trust::is_from_the_right_one;
 use crate::directory::Owner;
 use crate::error::Error;
 use crate::mailbox::CalendarCopy;
 
 /// What a message is to one mailbox.
-enum Outcome {
-    /// The copy is to be this.
-    Store(Box<ObjectMessage>),
+pub(super) enum Outcome {
+    /// The copy is to be this, and this is told of it.
+    Store(Box<ObjectMessage>, Vec<proto::SchedulingMessage>),
     /// The meeting goes out again to whoever asks.
     Send(Vec<proto::SchedulingMessage>),
     /// Nothing is stored, because of this.
@@ -57,35 +59,68 @@ impl Scheduling {
         if uid.is_empty() {
             return Ok("no_calendar");
         }
+        let rules = match Method::of(&message) {
+            Some(Method::Request) => self.directory.booking_rules(mailbox).await?,
+            _ => None,
+        };
+        let Some(rules) = rules else { return self.apply(&owner, itip, &message, &uid, None).await };
+        // Two requests that are judged side by side would both be given the room.
+        let _booking = self.booking.lock().await;
+        let mut client = self.db.get().await?;
+        let transaction = client.transaction().await?;
+        let lock = format!("booking/{mailbox}");
+        transaction.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", &[&lock]).await?;
+        let outcome = self.apply(&owner, itip, &message, &uid, Some(&rules)).await;
+        transaction.commit().await?;
+        outcome
+    }
+
+    /// Applies a message to the copy that is there; for a resource, by its rules.
+    async fn apply(
+        &self,
+        owner: &Owner,
+        itip: &proto::Itip,
+        message: &Component,
+        uid: &str,
+        rules: Option<&Rules>,
+    ) -> Result<&'static str, Error> {
+        let mailbox = owner.mailbox_id;
         for _ in 0..TRIES {
-            let copy = self.mailboxes.calendar_copy(owner.tenant_id, mailbox, &uid).await?;
-            let (tenant, folder) = (owner.tenant_id, place(copy.as_ref(), &message));
-            let (whose, message, from) = (owner.clone(), message.clone(), itip.from.clone());
+            let copy = self.mailboxes.calendar_copy(owner.tenant_id, mailbox, uid).await?;
+            let (tenant, folder) = (owner.tenant_id, place(copy.as_ref(), message));
             let text = copy.as_ref().map(|copy| copy.text.clone());
-            // What recurs can take a moment.
-            let work = move || outcome(&whose, &message, text.as_deref(), &from);
-            let outcome = tokio::task::spawn_blocking(work)
-                .await
-                .map_err(|error| Error::Internal(format!("a meeting was not applied: {error}")))?;
+            let outcome = match rules {
+                Some(rules) => self.book(owner, itip, message, text.as_deref(), rules).await?,
+                None => {
+                    let (whose, message, from) = (owner.clone(), message.clone(), itip.from.clone());
+                    // What recurs can take a moment.
+                    let work = move || outcome(&whose, &message, text.as_deref(), &from);
+                    tokio::task::spawn_blocking(work)
+                        .await
+                        .map_err(|error| Error::Internal(format!("a meeting was not applied: {error}")))?
+                }
+            };
             let stored = match outcome {
                 Outcome::Send(send) => {
-                    self.send_alone(&owner, &uid, &send).await?;
-                    return Ok("sent_again");
+                    self.send_alone(owner, uid, &send).await?;
+                    return Ok("sent");
                 }
                 // It is for the owner to see.
                 Outcome::Nothing(why @ "asked") => {
-                    self.show(&owner, itip).await?;
+                    self.show(owner, itip).await?;
                     return Ok(why);
                 }
                 Outcome::Nothing(why) => return Ok(why),
-                Outcome::Store(object) => self.store(tenant, mailbox, folder, copy, *object).await,
+                Outcome::Store(object, send) => {
+                    self.store(tenant, mailbox, folder, copy, *object, send).await
+                }
             };
             match stored {
                 // Somebody else changed the copy meanwhile.
                 Err(Error::Conflict(_) | Error::Exists(_)) => {}
                 Ok(false) => {}
                 Ok(true) => {
-                    self.show(&owner, itip).await?;
+                    self.show(owner, itip).await?;
                     return Ok("stored");
                 }
                 Err(error) => return Err(error),
@@ -133,6 +168,29 @@ impl Scheduling {
         Ok(())
     }
 
+    /// What a resource makes of a request.
+    async fn book(
+        &self,
+        owner: &Owner,
+        itip: &proto::Itip,
+        message: &Component,
+        text: Option<&[u8]>,
+        rules: &Rules,
+    ) -> Result<Outcome, Error> {
+        let existing = match text.map(|text| Component::parse(text, &Limits::default())) {
+            None => None,
+            Some(Ok(existing)) => Some(existing),
+            Some(Err(_)) => return Ok(Outcome::Nothing("unreadable_copy")),
+        };
+        if !is_from_the_right_one(Method::Request, message, existing.as_ref(), &itip.from) {
+            return Ok(Outcome::Nothing("wrong_sender"));
+        }
+        let own = own_address(owner, existing.as_ref().into_iter().chain([message]));
+        let request =
+            Request { owner, own: &own, message, existing: existing.as_ref(), is_proven: itip.authenticated };
+        self.answer(rules, request).await
+    }
+
     /// Whether the copy is stored; otherwise there is another one of its UID now.
     async fn store(
         &self,
@@ -141,7 +199,9 @@ impl Scheduling {
         folder_id: u64,
         copy: Option<CalendarCopy>,
         object: ObjectMessage,
+        send: Vec<proto::SchedulingMessage>,
     ) -> Result<bool, Error> {
+        let tells = !send.is_empty();
         let name = match &copy {
             Some(copy) => copy.name.clone(),
             None => format!("{}.ics", blake3::hash(object.uid.as_bytes()).to_hex().split_at(32).0),
@@ -162,12 +222,22 @@ impl Scheduling {
                 prepared: Some(content.prepared),
                 body: Some(proto::content::Body::Raw(content.raw)),
             }),
-            send: Vec::new(),
+            send,
             is_meeting: false,
             expected: Some(copy.map_or(Expected::Absent(true), |copy| Expected::ContentId(copy.content_id))),
         };
-        Ok(self.mailboxes.put_own(tenant, request).await?.uid_taken_by.is_empty())
+        let is_stored = self.mailboxes.put_own(tenant, request).await?.uid_taken_by.is_empty();
+        if is_stored && tells {
+            self.due.notify_one();
+        }
+        Ok(is_stored)
     }
+}
+
+/// A copy as the store takes it.
+pub(super) fn object_of(copy: &Component) -> Option<ObjectMessage> {
+    let object = CalendarObject::check(copy).ok()?;
+    Some(ObjectMessage::new(copy, &object, copy.to_string().as_bytes()))
 }
 
 /// Where a meeting is kept: where it is, else with what is of its kind.
@@ -205,8 +275,10 @@ fn outcome(owner: &Owner, message: &Component, text: Option<&[u8]>, from: &str) 
         }
         Err(_) => return Outcome::Nothing("no_calendar"),
     };
-    let Ok(object) = CalendarObject::check(&stored) else { return Outcome::Nothing("no_calendar") };
-    Outcome::Store(Box::new(ObjectMessage::new(&stored, &object, stored.to_string().as_bytes())))
+    match object_of(&stored) {
+        Some(object) => Outcome::Store(Box::new(object), Vec::new()),
+        None => Outcome::Nothing("no_calendar"),
+    }
 }
 
 /// Under which of their addresses somebody takes part in a meeting.

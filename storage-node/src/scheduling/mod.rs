@@ -2,6 +2,7 @@
 //!
 //! The rules are `kontor_model::scheduling`; here is where they meet everybody's calendars.
 
+mod booking;
 mod incoming;
 mod outgoing;
 mod trust;
@@ -28,11 +29,20 @@ pub(crate) struct Scheduling {
     queue: Arc<Queue>,
     /// Something is to be sent by this replica.
     due: outgoing::Due,
+    /// Resources are booked one after the other.
+    booking: tokio::sync::Mutex<()>,
 }
 
 impl Scheduling {
     pub fn new(db: Db, mailboxes: Arc<Mailboxes>, directory: Arc<Directory>, queue: Arc<Queue>) -> Arc<Self> {
-        Arc::new(Self { db, mailboxes, directory, queue, due: outgoing::Due::default() })
+        Arc::new(Self {
+            db,
+            mailboxes,
+            directory,
+            queue,
+            due: outgoing::Due::default(),
+            booking: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Puts an item, and sends what is to be told of it.
