@@ -84,7 +84,6 @@ impl CollectionResource<'_> {
                 let versions = versions.map(|version| data(card("address-data-type"), "text/vcard", version));
                 Element::new(name.clone()).with_all(versions)
             }
-            (false, CALDAV, "schedule-calendar-transp") => with_elements(name, [Name::caldav("opaque")]),
             _ => return None,
         })
     }
@@ -115,6 +114,11 @@ impl Resource for CollectionResource<'_> {
             (DAV, "quota-available-bytes") => {
                 let quota = quota()?;
                 with_text(name, quota.limit.saturating_sub(quota.used).to_string())
+            }
+            (CALDAV, "schedule-calendar-transp") if self.is_cards() => return None,
+            (CALDAV, "schedule-calendar-transp") => {
+                let transparent = if collection.folder.transparent { "transparent" } else { "opaque" };
+                with_elements(name, [Name::caldav(transparent)])
             }
             _ if is_protected(name) => self.of_kind(name)?,
             _ => collection.kept.get(name).cloned().or_else(|| self.of_kind(name))?,
