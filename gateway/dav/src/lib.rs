@@ -12,8 +12,9 @@
 //! # async fn example(store: kontor_storage_client::StoreClient) {
 //! use std::sync::Arc;
 //! use kontor_dav::{DavConfig, Gateway};
+//! use kontor_gateway_core::Shared;
 //!
-//! let gateway = Gateway::new(DavConfig::default(), store, Arc::default());
+//! let gateway = Gateway::new(DavConfig::default(), store, &Shared::default());
 //! let request = http::Request::options("/dav/").body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
 //! let response = gateway.answer(request, [192, 0, 2, 1].into()).await;
 //! assert!(response.headers()["dav"].to_str().unwrap().contains("calendar-access"));
