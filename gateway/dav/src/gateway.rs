@@ -20,19 +20,22 @@ use crate::config::DavConfig;
 use crate::method;
 use crate::place::Place;
 use crate::sign_in::SignIn;
+use crate::subscription::Subscriptions;
 
 /// Answers requests. One for a process.
 pub struct Gateway {
     config: DavConfig,
     limits: Limits,
     sign_in: SignIn,
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl Gateway {
     /// Over a store; wrong passwords are counted by `auth`.
     pub fn new(config: DavConfig, store: StoreClient, auth: Arc<AuthLimiter>) -> Arc<Self> {
         let sign_in = SignIn::new(store, auth, config.sign_in_for);
-        Arc::new(Self { config, limits: Limits::default(), sign_in })
+        let subscriptions = Subscriptions::new(&config.subscriptions);
+        Arc::new(Self { config, limits: Limits::default(), sign_in, subscriptions })
     }
 
     /// Answers a request of a client. It never fails: what goes wrong is an answer too.
@@ -110,6 +113,7 @@ impl Gateway {
             body,
             limits: &self.limits,
             config: &self.config,
+            subscriptions: &self.subscriptions,
         };
         match parts.method.as_str() {
             "GET" | "HEAD" => method::get(&call, &place, parts.method == Method::HEAD).await,

@@ -16,7 +16,7 @@ pub(crate) use delete::delete;
 pub(crate) use get::get;
 pub(crate) use make::{mkcalendar, mkcol};
 pub(crate) use propfind::propfind;
-pub(crate) use proppatch::proppatch;
+pub(crate) use proppatch::{folder_name, proppatch};
 pub(crate) use put::put;
 pub(crate) use report::report;
 pub(crate) use transfer::transfer;

@@ -11,7 +11,7 @@ use super::search::person;
 use crate::answer::{Answer, Failure, multistatus, put};
 use crate::call::Call;
 use crate::home::Collection;
-use crate::listing::{Lister, list};
+use crate::listing::{Lister, cut_off, list};
 use crate::place::Place;
 use crate::property::place::below;
 use crate::property::{
@@ -157,6 +157,10 @@ impl Lister for Members {
 
     fn end(&mut self, _: u64, _: &[String], _: &mut Multistatus) -> Option<String> {
         None
+    }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        out.response(&cut_off(&self.collection));
     }
 }
 
