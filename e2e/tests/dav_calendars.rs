@@ -3,16 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kontor_e2e::appliance::{Account, Appliance};
-use kontor_e2e::process::output_of;
-
-const LIMIT: Duration = Duration::from_secs(180);
+use kontor_e2e::appliance::Appliance;
+use kontor_e2e::dav::{Computer, Curl, between, header, propfind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn birthdays_follow_the_contacts() -> Result<()> {
@@ -114,6 +109,8 @@ async fn everybody_of_the_house_is_in_the_directory() -> Result<()> {
     appliance.kontor(&["mailbox", "add", "foreign@other.test", "--display-name", "Foreign M\u{fc}ller"])?;
 
     let computer = Computer::new(&appliance, &account)?;
+    let folder = computer.file("con/directory").display().to_string();
+    std::fs::write(computer.file("khard"), format!("[addressbooks]\n[[directory]]\npath = {folder}\n"))?;
     computer.discover()?;
     computer.sync()?;
     let said = computer.khard(&["email", "--parsable"])?;
@@ -381,119 +378,6 @@ fn holidays(names: &[&str]) -> String {
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nMETHOD:PUBLISH\r\nX-WR-CALNAME:Public holidays\r\n\
          BEGIN:VTIMEZONE\r\nTZID:Here\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0000\r\n\
          TZOFFSETTO:+0000\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n{events}END:VCALENDAR\r\n"
-    )
-}
-
-/// A computer of a person: folders that vdirsyncer makes equal to the server.
-struct Computer {
-    folder: tempfile::TempDir,
-}
-
-impl Computer {
-    fn new(appliance: &Appliance, account: &Account) -> Result<Self> {
-        let computer = Self { folder: tempfile::tempdir()? };
-        let root = computer.folder.path().display();
-        let Account { address, password } = account;
-        let url = format!("http://{}/", appliance.endpoints.http);
-        let pair = |name: &str, kind: &str, extension: &str| {
-            format!(
-                "[pair {name}]\na = \"{name}_here\"\nb = \"{name}_there\"\ncollections = [\"from b\"]\n\
-                 conflict_resolution = \"b wins\"\n\
-                 [storage {name}_here]\ntype = \"filesystem\"\npath = \"{root}/{name}/\"\nfileext = \"{extension}\"\n\
-                 [storage {name}_there]\ntype = \"{kind}\"\nurl = \"{url}\"\nusername = \"{address}\"\n\
-                 password = \"{password}\"\nread_only = true\n"
-            )
-        };
-        let config = format!(
-            "[general]\nstatus_path = \"{root}/status/\"\n{}{}",
-            pair("cal", "caldav", ".ics"),
-            pair("con", "carddav", ".vcf")
-        );
-        std::fs::write(computer.file("vdirsyncer"), config)?;
-        let khal = format!(
-            "[calendars]\n[[all]]\npath = {root}/cal/*\ntype = discover\n\
-             [locale]\ntimeformat = %H:%M\ndateformat = %Y-%m-%d\nlongdateformat = %Y-%m-%d\n\
-             datetimeformat = %Y-%m-%d %H:%M\nlongdatetimeformat = %Y-%m-%d %H:%M\n\
-             [sqlite]\npath = {root}/khal.db\n"
-        );
-        std::fs::write(computer.file("khal"), khal)?;
-        let khard =
-            format!("[addressbooks]\n[[directory]]\npath = {root}/con/directory\n[general]\neditor = true\n");
-        std::fs::write(computer.file("khard"), khard)?;
-        Ok(computer)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn discover(&self) -> Result<String> {
-        // It asks whether to make the folders here.
-        self.run("sh", &["-c", "yes | head -n 50 | vdirsyncer -c \"$0\" discover", &self.path("vdirsyncer")])
-    }
-
-    fn sync(&self) -> Result<String> {
-        self.sync_with(&[])
-    }
-
-    fn sync_with(&self, arguments: &[&str]) -> Result<String> {
-        self.run("vdirsyncer", &[&["-c", &self.path("vdirsyncer"), "sync"], arguments].concat())
-    }
-
-    fn khal(&self, arguments: &[&str]) -> Result<String> {
-        self.run("khal", &[&["-c", &self.path("khal")], arguments].concat())
-    }
-
-    fn khard(&self, arguments: &[&str]) -> Result<String> {
-        self.run("khard", &[&["-c", &self.path("khard")], arguments].concat())
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.file(name).display().to_string()
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(program);
-        command.args(arguments).env("HOME", self.folder.path()).env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
-        let output = output_of(command, LIMIT)?;
-        let all =
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{program} {arguments:?}: {all}");
-        Ok(all)
-    }
-}
-
-struct Curl<'a> {
-    appliance: &'a Appliance,
-    account: &'a Account,
-}
-
-impl Curl<'_> {
-    /// What comes back; curl says itself what goes wrong below HTTP.
-    fn ask(&self, arguments: &[&str], path: &str) -> Result<String> {
-        let mut command = Command::new("curl");
-        command.args(["-sS", "-g", "-H", "Expect:", "-u"]);
-        command.arg(format!("{}:{}", self.account.address, self.account.password));
-        command.args(arguments).arg(format!("http://{}{path}", self.appliance.endpoints.http));
-        let output = output_of(command, LIMIT)?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-        Ok(text)
-    }
-}
-
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
-}
-
-fn between(text: &str, before: &str, after: &str) -> Option<String> {
-    Some(text.split_once(before)?.1.split_once(after)?.0.to_owned())
-}
-
-fn propfind(properties: &str) -> String {
-    format!(
-        "<d:propfind xmlns:d='DAV:' xmlns:c='urn:ietf:params:xml:ns:caldav' \
-         xmlns:cs='http://calendarserver.org/ns/'><d:prop>{properties}</d:prop></d:propfind>"
     )
 }
 

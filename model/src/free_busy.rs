@@ -35,6 +35,27 @@ pub enum Busy {
 }
 
 impl Busy {
+    /// PidLidBusyStatus (MS-OXOCAL 2.2.1.2).
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Tentative => 1,
+            Self::Busy => 2,
+            Self::OutOfOffice => 3,
+            Self::Elsewhere => 4,
+        }
+    }
+
+    /// Of a PidLidBusyStatus; `None` for who is free.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Tentative),
+            2 => Some(Self::Busy),
+            3 => Some(Self::OutOfOffice),
+            4 => Some(Self::Elsewhere),
+            _ => None,
+        }
+    }
+
     /// FBTYPE (RFC 5545 §3.2.9).
     pub const fn fb_type(self) -> &'static str {
         match self {
@@ -201,6 +222,14 @@ mod tests {
         assert_eq!(busy("ATTENDEE;PARTSTAT=DECLINED:mailto:Anna@Example.org\n"), None);
         assert_eq!(busy("ATTENDEE;PARTSTAT=DECLINED:mailto:ben@example.org\n"), Some(Busy::Busy));
         assert_eq!(busy("ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:anna@example.org\n"), Some(Busy::Tentative));
+    }
+
+    #[test]
+    fn codes_come_back() {
+        for busy in [Busy::Elsewhere, Busy::Tentative, Busy::Busy, Busy::OutOfOffice] {
+            assert_eq!(Busy::from_code(busy.code()), Some(busy));
+        }
+        assert_eq!(Busy::from_code(0), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kontor_model::FolderRole;
 use kontor_storage_proto::Rights;
 use quick_cache::sync::Cache;
 use tonic::Request;
@@ -148,26 +149,40 @@ impl Access {
             return Ok(grant.rights);
         }
         let client = self.db.get().await?;
-        // A grant in another tenant is no grant, whatever a row says.
+        // A grant in another tenant is no grant, whatever a row says. Where nothing is said to everybody, they may know
+        // when the owner is busy by the calendar, as it is usual (Exchange: Default = free/busy time).
         let statement = client
             .prepare_cached(
-                "SELECT coalesce(bit_or(p.rights) FILTER (WHERE p.principal_kind > 0),
-                                 bit_or(p.rights) FILTER (WHERE p.principal_kind = 0), 0)
-                 FROM mailbox m JOIN folder_permission p USING (mailbox_id)
-                 WHERE m.mailbox_id = $1 AND m.tenant_id = $2 AND m.deleted_at IS NULL AND p.folder_id = $3
-                   AND (p.principal_kind = 0 OR p.principal_kind = 2 AND p.principal_id = $4
-                        OR p.principal_kind = 3 AND p.principal_id IN (
-                            SELECT g.group_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
-                            WHERE a.account_id = $4 AND g.tenant_id = $2))",
+                "WITH mine AS (
+                     SELECT 2::smallint AS kind, $4::bigint AS id
+                     UNION ALL SELECT 3, g.group_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
+                     WHERE a.account_id = $4 AND g.tenant_id = $2)
+                 SELECT coalesce(
+                     (SELECT bit_or(p.rights) FROM folder_permission p
+                      JOIN mine ON p.principal_kind = mine.kind AND p.principal_id = mine.id
+                      WHERE p.mailbox_id = $1 AND p.folder_id = $3),
+                     (SELECT p.rights FROM folder_permission p
+                      WHERE p.mailbox_id = $1 AND p.folder_id = $3 AND p.principal_kind = 0),
+                     CASE WHEN f.role = $5 THEN $6 ELSE 0 END)
+                 FROM folder f JOIN mailbox m USING (mailbox_id)
+                 WHERE f.mailbox_id = $1 AND f.folder_id = $3 AND f.deleted_at IS NULL
+                     AND m.tenant_id = $2 AND m.deleted_at IS NULL",
             )
             .await?;
         let row = client
-            .query_one(
+            .query_opt(
                 &statement,
-                &[&bigint(mailbox), &bigint(who.tenant_id), &bigint(folder), &bigint(who.account_id)],
+                &[
+                    &bigint(mailbox),
+                    &bigint(who.tenant_id),
+                    &bigint(folder),
+                    &bigint(who.account_id),
+                    &i16::from(FolderRole::Calendar.code()),
+                    &(Rights::FreeBusy as i32),
+                ],
             )
             .await?;
-        let rights: i32 = row.get(0);
+        let rights: i32 = row.map_or(0, |row| row.get(0));
         let rights = rights.cast_unsigned() & OWNER;
         self.grants.insert(key, Grant { rights, read_at: std::time::Instant::now() });
         Ok(rights)

@@ -257,6 +257,11 @@ impl Mailbox for Rpc {
         answer(permissions.map(|permissions| proto::ListPermissionsResponse { permissions }))
     }
 
+    async fn free_busy(&self, request: Request<proto::FreeBusyRequest>) -> Answer<proto::FreeBusyResponse> {
+        let who = self.person(&request).await?;
+        answer(self.node.mailboxes.free_busy(&who, request.get_ref()).await)
+    }
+
     type SkeletonStream = Pages<proto::SkeletonChunk>;
 
     async fn skeleton(&self, request: Request<proto::SkeletonRequest>) -> Answer<Self::SkeletonStream> {

@@ -11,7 +11,7 @@ use kontor_dav_proto::{Element, Error, Name, Precondition};
 use kontor_model::FolderRole;
 use kontor_model::birthday::{Occasion, days};
 use kontor_storage_client::proto::{
-    Item, ItemsChunk, ItemsRequest, OpenResponse, Rights, UpdateFolderRequest,
+    Folder, Item, ItemsChunk, ItemsRequest, OpenResponse, Rights, UpdateFolderRequest,
 };
 use kontor_storage_client::{Session, StoreError};
 use tonic::Streaming;
@@ -56,11 +56,9 @@ pub(crate) fn collection(collections: &[Collection], opened: &OpenResponse) -> O
     }
     let name = kept.get(&DISPLAY_NAME).map(Element::text).unwrap_or_else(|| NAME.to_owned());
     kept.remove(&DISPLAY_NAME);
-    let transparent = Name::caldav("schedule-calendar-transp");
-    kept.set(Element::new(transparent).with(Element::new(Name::caldav("transparent"))));
     let rights = Rights::Visible as u32 | Rights::Read as u32 | Rights::Owner as u32;
     Some(Collection {
-        folder: derived::folder(name, Holds::Events.class(), rights),
+        folder: Folder { transparent: true, ..derived::folder(name, Holds::Events.class(), rights) },
         holds: Holds::Events,
         owner: opened.address.clone(),
         slug: SLUG.to_owned(),

@@ -63,6 +63,13 @@ impl Kept {
         self.0.retain(|element| element.name != *name);
     }
 
+    /// What the store is told of that zone: a name, or a calendar that describes it; nothing where none is set.
+    pub fn time_zone_text(&self) -> String {
+        let said = |local| self.get(&Name::caldav(local)).map(|element| element.text().trim().to_owned());
+        let text = said("calendar-timezone-id").or_else(|| said("calendar-timezone"));
+        text.filter(|text| text.len() <= MOST_TIME_ZONE).unwrap_or_default()
+    }
+
     /// The zone in which the calendar's floating times and dates are (RFC 4791 §5.2.2, RFC 7809 §5.2).
     pub fn time_zone(&self) -> Option<TimeZone> {
         if let Some(id) = self.get(&Name::caldav("calendar-timezone-id")) {
@@ -73,6 +80,9 @@ impl Kept {
         TimeZone::from_vtimezone(calendar.component("VTIMEZONE")?).ok()
     }
 }
+
+/// Octets, as many as the store takes.
+const MOST_TIME_ZONE: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -102,9 +112,11 @@ mod tests {
         assert!(kept.time_zone().is_none());
         let zone = TimeZone::iana("Europe/Berlin").unwrap().to_vtimezone("Here", 1_700_000_000);
         let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{zone}END:VCALENDAR\r\n");
-        kept.set(Element::new(Name::caldav("calendar-timezone")).with_text(text));
+        kept.set(Element::new(Name::caldav("calendar-timezone")).with_text(&text));
         assert_eq!(kept.time_zone().unwrap().offset_at(1_767_225_600), 3600);
+        assert_eq!(kept.time_zone_text(), text.trim());
         kept.set(Element::new(Name::caldav("calendar-timezone-id")).with_text("Asia/Tokyo"));
+        assert_eq!(kept.time_zone_text(), "Asia/Tokyo");
         assert_eq!(kept.time_zone().unwrap().offset_at(1_767_225_600), 9 * 3600);
     }
 }

@@ -145,6 +145,16 @@ impl Session {
         Ok(response.permissions)
     }
 
+    /// When people are busy, one answer for each address.
+    pub async fn free_busy(
+        &self,
+        request: proto::FreeBusyRequest,
+    ) -> Result<Vec<proto::PersonBusy>, StoreError> {
+        let response =
+            self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).free_busy(r).await }).await?;
+        Ok(response.people)
+    }
+
     /// The skeleton of a folder as one value. `columns` as in `SkeletonRequest`.
     pub async fn skeleton(
         &self,

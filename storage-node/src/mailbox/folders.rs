@@ -18,7 +18,7 @@ use crate::token::Principal;
 
 const COLUMNS: &str =
     "folder_id, parent_id, name, role, container_class, uid_validity, uid_next, cn, highest_cn,
-    total, unseen, deleted, size, subscribed, slug, properties";
+    total, unseen, deleted, size, subscribed, slug, properties, transparent, time_zone";
 
 impl Mailboxes {
     /// Opens a mailbox by address; empty = one's own.
@@ -173,6 +173,7 @@ impl Mailboxes {
             check_name(&request.slug)?;
         }
         check_properties(&request.properties)?;
+        check_time_zone(&request.time_zone)?;
         let role = u8::try_from(request.role).ok().and_then(FolderRole::from_code).unwrap_or_default();
         let class = if request.container_class.is_empty() {
             role.container_class()
@@ -213,10 +214,10 @@ impl Mailboxes {
             .query_one(
                 &format!(
                     "INSERT INTO folder (mailbox_id, folder_id, parent_id, name, role, container_class,
-                         uid_validity, cn, highest_cn, slug, properties)
+                         uid_validity, cn, highest_cn, slug, properties, transparent, time_zone)
                      VALUES ($1, $2, $3, $4, $5, $6, greatest($7,
                          (SELECT max(uid_validity) + 1 FROM folder WHERE mailbox_id = $1)), $8, $8,
-                         nullif($9, ''), nullif($10, ''::bytea))
+                         nullif($9, ''), nullif($10, ''::bytea), $11, nullif($12, ''))
                      RETURNING {COLUMNS}"
                 ),
                 &[
@@ -230,6 +231,8 @@ impl Mailboxes {
                     &cn,
                     &request.slug,
                     &&request.properties[..],
+                    &request.transparent,
+                    &request.time_zone,
                 ],
             )
             .await
@@ -256,7 +259,10 @@ impl Mailboxes {
     ) -> Result<proto::Folder, Error> {
         let (mailbox, id) = (request.mailbox_id, request.folder_id);
         let moves = request.parent_id.is_some() || request.name.is_some() || request.role.is_some();
-        let owns = moves || request.properties.is_some();
+        let owns = moves
+            || request.properties.is_some()
+            || request.transparent.is_some()
+            || request.time_zone.is_some();
         let needed: &[Rights] = if owns { &[Rights::Owner] } else { &[Rights::Visible] };
         self.access.require(who, mailbox, id, needed).await?;
         if request.subscribed.is_some() {
@@ -278,6 +284,7 @@ impl Mailboxes {
             check_name(name)?;
         }
         check_properties(request.properties.as_deref().unwrap_or_default())?;
+        check_time_zone(request.time_zone.as_deref().unwrap_or_default())?;
         let mut client = self.db.get().await?;
         let transaction = client.transaction().await?;
         let (m, f) = (bigint(mailbox), bigint(id));
@@ -333,7 +340,8 @@ impl Mailboxes {
                 &format!(
                     "UPDATE folder SET parent_id = coalesce($3, parent_id), name = coalesce($4, name),
                          subscribed = coalesce($5, subscribed), role = coalesce($6, role), cn = $7,
-                         properties = nullif(coalesce($8, properties), ''::bytea)
+                         properties = nullif(coalesce($8, properties), ''::bytea),
+                         transparent = coalesce($9, transparent), time_zone = nullif(coalesce($10, time_zone), '')
                      WHERE mailbox_id = $1 AND folder_id = $2 RETURNING {COLUMNS}"
                 ),
                 &[
@@ -345,6 +353,8 @@ impl Mailboxes {
                     &new_role,
                     &cn,
                     &request.properties.as_deref(),
+                    &request.transparent,
+                    &request.time_zone,
                 ],
             )
             .await
@@ -482,6 +492,8 @@ fn from_row(row: &Row) -> proto::Folder {
         rights: OWNER,
         slug: row.get::<_, Option<String>>(14).unwrap_or_default(),
         properties: row.get::<_, Option<&[u8]>>(15).map(Bytes::copy_from_slice).unwrap_or_default(),
+        transparent: row.get(16),
+        time_zone: row.get::<_, Option<String>>(17).unwrap_or_default(),
     }
 }
 
@@ -498,6 +510,13 @@ fn check_name(name: &str) -> Result<(), Error> {
 fn check_properties(properties: &[u8]) -> Result<(), Error> {
     if properties.len() > MOST_PROPERTIES {
         return Err(Error::Invalid(format!("a folder's properties have at most {MOST_PROPERTIES} octets")));
+    }
+    Ok(())
+}
+
+fn check_time_zone(time_zone: &str) -> Result<(), Error> {
+    if time_zone.len() > MOST_PROPERTIES || time_zone.contains('\0') {
+        return Err(Error::Invalid(format!("a time zone has at most {MOST_PROPERTIES} octets")));
     }
     Ok(())
 }

@@ -300,7 +300,7 @@ impl Mailboxes {
         Ok(proto::ItemsChunk { highest_cn, items, ..Default::default() })
     }
 
-    async fn whole_body(&self, tenant: u64, content: &Content) -> Result<Bytes, Error> {
+    pub(super) async fn whole_body(&self, tenant: u64, content: &Content) -> Result<Bytes, Error> {
         if let Some(super::content::Body::Blob { hash, .. }) = &content.body {
             return gather(self.blobs.read(tenant, hash, 0, content.size).await?).await;
         }

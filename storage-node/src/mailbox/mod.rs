@@ -9,6 +9,7 @@ mod expunge;
 mod fetch;
 mod fold;
 mod folders;
+mod free_busy;
 mod items;
 mod permissions;
 mod ranges;

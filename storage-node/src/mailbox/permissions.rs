@@ -1,5 +1,6 @@
 //! Who may do what in a folder.
 
+use kontor_model::FolderRole;
 use kontor_storage_proto as proto;
 use proto::Rights;
 
@@ -61,7 +62,8 @@ impl Mailboxes {
                 }
             };
             let rights = (permission.rights & OWNER).cast_signed();
-            if rights == 0 {
+            // That everybody may do nothing is something to remember: it is not so by itself.
+            if rights == 0 && kind != DEFAULT {
                 transaction
                     .execute(
                         "DELETE FROM folder_permission WHERE mailbox_id = $1 AND folder_id = $2
@@ -99,8 +101,18 @@ impl Mailboxes {
                 "SELECT p.principal_kind, coalesce(a.address, g.address, ''), p.rights FROM folder_permission p
                  LEFT JOIN account a ON p.principal_kind = 2 AND a.account_id = p.principal_id
                  LEFT JOIN mail_group g ON p.principal_kind = 3 AND g.group_id = p.principal_id
-                 WHERE p.mailbox_id = $1 AND p.folder_id = $2 ORDER BY 1, 2",
-                &[&bigint(mailbox), &bigint(folder)],
+                 WHERE p.mailbox_id = $1 AND p.folder_id = $2
+                 UNION ALL SELECT 0::smallint, '', $4 FROM folder f
+                 WHERE f.mailbox_id = $1 AND f.folder_id = $2 AND f.role = $3 AND NOT EXISTS (
+                     SELECT FROM folder_permission p
+                     WHERE p.mailbox_id = $1 AND p.folder_id = $2 AND p.principal_kind = 0)
+                 ORDER BY 1, 2",
+                &[
+                    &bigint(mailbox),
+                    &bigint(folder),
+                    &i16::from(FolderRole::Calendar.code()),
+                    &(Rights::FreeBusy as i32),
+                ],
             )
             .await?;
         Ok(rows

@@ -9,7 +9,7 @@ use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, Element, Name, Precondit
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::CreateFolderRequest;
 
-use super::proppatch::{folder_name, is_display_name};
+use super::proppatch::{folder_name, is_display_name, is_transparency};
 use crate::answer::{Answer, Failure, put, status, xml};
 use crate::birthdays;
 use crate::call::Call;
@@ -79,10 +79,13 @@ async fn make(
     }
     let opened = call.session.open(address).await?;
     let mut kept = Kept::default();
+    let mut transparent = None;
     let mut name = folder_name(slug);
     for property in wanted.properties {
         if is_display_name(&property.name) {
             name = Some(folder_name(&property.text())).filter(|name| !name.is_empty()).unwrap_or(name);
+        } else if is_transparency(&property.name) {
+            transparent = Some(property.has(CALDAV, "transparent"));
         } else {
             kept.set(property);
         }
@@ -110,6 +113,9 @@ async fn make(
         container_class: holds.class().to_owned(),
         slug: slug.clone(),
         properties: kept.write().into(),
+        // What happens elsewhere keeps nobody busy, unless they say so.
+        transparent: transparent.unwrap_or(is_subscription),
+        time_zone: kept.time_zone_text(),
     };
     match call.session.create_folder(request).await {
         Err(StoreError::Exists(_)) => {

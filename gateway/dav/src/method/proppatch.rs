@@ -2,7 +2,7 @@
 
 use kontor_dav_proto::request::{PropertyChange, PropertyUpdate};
 use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
-use kontor_dav_proto::{Element, Name, Precondition};
+use kontor_dav_proto::{CALDAV, Element, Name, Precondition};
 use kontor_storage_client::proto::UpdateFolderRequest;
 
 use crate::answer::{Answer, Failure, multistatus};
@@ -31,7 +31,7 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         return Ok(answer(place, &update, &refused));
     }
     let mut kept = collection.kept.clone();
-    let mut name = None;
+    let (mut name, mut transparent) = (None, None);
     for change in &update.changes {
         match change {
             PropertyChange::Set(element) if is_display_name(&element.name) => {
@@ -39,6 +39,10 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
             }
             // A folder always has a name.
             PropertyChange::Remove(removed) if is_display_name(removed) => {}
+            PropertyChange::Set(element) if is_transparency(&element.name) => {
+                transparent = Some(element.has(CALDAV, "transparent"));
+            }
+            PropertyChange::Remove(removed) if is_transparency(removed) => transparent = Some(false),
             PropertyChange::Set(element) => kept.set(element.clone()),
             PropertyChange::Remove(removed) => kept.remove(removed),
         }
@@ -48,15 +52,22 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         return Ok(answer(place, &update, &[]));
     }
     let name = name.map(|name| folder_name(&name)).filter(|name| *name != collection.folder.name);
+    let time_zone = kept.time_zone_text();
     let request = UpdateFolderRequest {
         mailbox_id: collection.mailbox_id,
         folder_id: collection.folder.folder_id,
         parent_id: name.is_some().then_some(collection.folder.parent_id),
         name,
         properties: (kept != collection.kept).then(|| kept.write().into()),
+        transparent: transparent.filter(|transparent| *transparent != collection.folder.transparent),
+        time_zone: (time_zone != collection.folder.time_zone).then_some(time_zone),
         ..UpdateFolderRequest::default()
     };
-    if request.name.is_some() || request.properties.is_some() {
+    if request.name.is_some()
+        || request.properties.is_some()
+        || request.transparent.is_some()
+        || request.time_zone.is_some()
+    {
         call.session.update_folder(request).await?;
     }
     Ok(answer(place, &update, &[]))
@@ -82,6 +93,10 @@ fn answer(place: &Place, update: &PropertyUpdate, refused: &[Name]) -> Answer {
 
 pub(super) fn is_display_name(name: &Name) -> bool {
     *name == Name::dav("displayname")
+}
+
+pub(super) fn is_transparency(name: &Name) -> bool {
+    *name == Name::caldav("schedule-calendar-transp")
 }
 
 /// A name as folders have it: one level, without controls.

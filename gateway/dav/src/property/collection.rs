@@ -97,7 +97,6 @@ impl CollectionResource<'_> {
             (false, KONTOR, "subscription-fetched") => {
                 with_text(name, http_date(collection.subscription()?.fetched()?))
             }
-            (false, CALDAV, "schedule-calendar-transp") => with_elements(name, [Name::caldav("opaque")]),
             _ => return None,
         })
     }
@@ -136,6 +135,11 @@ impl Resource for CollectionResource<'_> {
             (DAV, "quota-available-bytes") => {
                 let quota = quota()?;
                 with_text(name, quota.limit.saturating_sub(quota.used).to_string())
+            }
+            (CALDAV, "schedule-calendar-transp") if self.is_cards() => return None,
+            (CALDAV, "schedule-calendar-transp") => {
+                let transparent = if collection.folder.transparent { "transparent" } else { "opaque" };
+                with_elements(name, [Name::caldav(transparent)])
             }
             _ if is_protected(name) => self.of_kind(name)?,
             _ => collection.kept.get(name).cloned().or_else(|| self.of_kind(name))?,

@@ -75,10 +75,6 @@ impl Subscription {
     pub fn begin(kept: &mut Kept) -> Result<bool, SourceUrlError> {
         let Some(source) = kept.get(&SOURCE) else { return Ok(false) };
         SourceUrl::parse(&source_in(source))?;
-        let transparent = Name::caldav("schedule-calendar-transp");
-        if kept.get(&transparent).is_none() {
-            kept.set(Element::new(transparent).with(Element::new(Name::caldav("transparent"))));
-        }
         kept.set(State::default().to_element());
         Ok(true)
     }
