@@ -4,7 +4,7 @@
 //! books, and so is a token of it; what an event is called follows from the contact that it is of. Its owner can hide it
 //! and give it a name and a colour; that is kept with the contacts folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::stream;
 use kontor_dav_proto::{Element, Error, Name, Precondition};
@@ -113,7 +113,7 @@ impl Birthdays {
             Some(ItemsRequest { names, ..self.request(book) })
         };
         let requests = self.books.iter().filter_map(of_book).collect();
-        self.open(session, requests, names.to_vec()).await
+        self.open(session, requests, names.iter().cloned().collect()).await
     }
 
     /// What changed since a token.
@@ -127,7 +127,7 @@ impl Birthdays {
             (since_cn < book.cn).then(|| ItemsRequest { since_cn, ..self.request(book) })
         };
         let requests = self.books.iter().filter_map(of_book).collect();
-        self.open(session, requests, Vec::new()).await
+        self.open(session, requests, HashSet::new()).await
     }
 
     fn request(&self, book: &Book) -> ItemsRequest {
@@ -144,7 +144,7 @@ impl Birthdays {
         &self,
         session: &Session,
         requests: Vec<ItemsRequest>,
-        names: Vec<String>,
+        names: HashSet<String>,
     ) -> Result<Items, Failure> {
         let mut open = Vec::new();
         for request in requests {

@@ -3,7 +3,7 @@
 //! Publishers are careless, and their readers want to see what can be seen: what has no UID is given one that follows
 //! from its text, what has the UID of something else becomes an object of its own, `METHOD` goes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::value::Duration;
 use super::{Component, Property};
@@ -19,6 +19,8 @@ pub struct FeedOptions<'a> {
     pub strip_attachments: bool,
     /// Objects at most.
     pub objects: usize,
+    /// Octets of time zones at most: each object has those that it needs.
+    pub zone_octets: usize,
     /// A UID that follows from a text.
     pub uid_of: &'a dyn Fn(&str) -> String,
 }
@@ -43,6 +45,9 @@ pub enum FeedError {
     /// More objects than [`FeedOptions::objects`].
     #[error("there are more than {0} events in it")]
     TooMany(usize),
+    /// More than [`FeedOptions::zone_octets`].
+    #[error("its time zones are too large for so many events")]
+    Zones,
 }
 
 impl Feed {
@@ -53,30 +58,61 @@ impl Feed {
     pub fn of(calendars: &[Component], options: &FeedOptions<'_>) -> Result<Self, FeedError> {
         let mut feed = Self::default();
         let mut is_calendar = false;
-        let mut places = HashMap::new();
+        let mut parts = Parts::default();
         for calendar in calendars.iter().filter(|calendar| calendar.is("VCALENDAR")) {
             is_calendar = true;
             let text = |name: &str| calendar.text(name).map(|text| text.trim().to_owned());
             let name = text("NAME").or_else(|| text("X-WR-CALNAME")).filter(|name| !name.is_empty());
             feed.name = feed.name.or(name);
             let seconds = |name: &str| calendar.property(name)?.duration().ok().map(Duration::to_seconds);
-            feed.refresh =
-                feed.refresh.or_else(|| seconds("REFRESH-INTERVAL").or_else(|| seconds("X-PUBLISHED-TTL")));
+            let refresh = || seconds("REFRESH-INTERVAL").or_else(|| seconds("X-PUBLISHED-TTL"));
+            feed.refresh = feed.refresh.or_else(refresh);
+            let id = |zone: &'_ Component| Some(zone.property("TZID")?.value.trim().to_owned());
+            let zones = calendar.components_named("VTIMEZONE");
+            let zones: Zones<'_> =
+                zones.filter_map(|zone| Some((id(zone)?, (zone, zone.to_string().len())))).collect();
             for component in &calendar.components {
                 if options.components.iter().any(|name| component.is(name)) {
-                    feed.add(calendar, component, options, &mut places)?;
+                    parts.add(calendar, &zones, component, options)?;
                 }
             }
         }
+        feed.objects = parts.parts.into_iter().map(|part| (part.uid, part.calendar)).collect();
         if is_calendar { Ok(feed) } else { Err(FeedError::NoCalendar) }
     }
+}
 
+/// Objects as they are put together.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Part>,
+    places: HashMap<String, usize>,
+    zone_octets: usize,
+}
+
+/// Zones by their ids, each with its octets.
+type Zones<'a> = HashMap<String, (&'a Component, usize)>;
+
+struct Part {
+    uid: String,
+    /// The name of its components.
+    kind: String,
+    calendar: Component,
+    zones: HashSet<String>,
+    /// What there is a component for: the master, single instances.
+    instances: HashSet<Instance>,
+}
+
+/// `RECURRENCE-ID` with its zone; `None` for the master.
+type Instance = Option<(String, Option<String>)>;
+
+impl Parts {
     fn add(
         &mut self,
         calendar: &Component,
+        zones: &Zones<'_>,
         component: &Component,
         options: &FeedOptions<'_>,
-        places: &mut HashMap<String, usize>,
     ) -> Result<(), FeedError> {
         let mut component = component.clone();
         if options.strip_alarms {
@@ -87,47 +123,63 @@ impl Feed {
             component.components.iter_mut().for_each(|inner| inner.remove("ATTACH"));
         }
         let mut uid = component.text("UID").unwrap_or_default().trim().to_owned();
-        let is_same = |other: &Component| same_instance(other, &component) && other.is(&component.name);
-        let taken = places.get(&uid).and_then(|at| self.objects.get(*at));
-        let is_taken = taken.is_some_and(|(_, object)| {
-            let mut others = object.components.iter().filter(|other| !other.is("VTIMEZONE"));
-            others.clone().any(is_same) || others.any(|other| !other.is(&component.name))
-        });
+        let instance = component
+            .property("RECURRENCE-ID")
+            .map(|id| (id.value.trim().to_owned(), id.parameter("TZID").map(str::to_owned)));
+        let is_taken =
+            self.at(&uid).is_some_and(|part| part.instances.contains(&instance) || !component.is(&part.kind));
         if uid.is_empty() || uid.len() > MOST_UID || uid.chars().any(char::is_control) || is_taken {
             let mut anonymous = component.clone();
             anonymous.remove("DTSTAMP");
             uid = (options.uid_of)(&anonymous.to_string());
             component.set(Property::with_text("UID", &uid));
-            if places.contains_key(&uid) {
+            if self.places.contains_key(&uid) {
                 // The very same thing twice.
                 return Ok(());
             }
         }
-        let at = match places.get(&uid) {
-            Some(at) => *at,
-            None if self.objects.len() >= options.objects => return Err(FeedError::TooMany(options.objects)),
-            None => {
-                let at = self.objects.len();
-                places.insert(uid.clone(), at);
-                self.objects.push((uid, frame(calendar)));
-                at
+        if !self.places.contains_key(&uid) {
+            if self.parts.len() >= options.objects {
+                return Err(FeedError::TooMany(options.objects));
             }
-        };
-        if let Some((_, object)) = self.objects.get_mut(at) {
-            put_zones(object, calendar, &component);
-            object.components.push(component);
+            self.places.insert(uid.clone(), self.parts.len());
+            self.parts.push(Part {
+                uid: uid.clone(),
+                kind: component.name.clone(),
+                calendar: frame(calendar),
+                zones: HashSet::new(),
+                instances: HashSet::new(),
+            });
         }
-        Ok(())
+        let part = self.places.get(&uid).and_then(|at| self.parts.get_mut(*at));
+        if let Some(part) = part {
+            self.zone_octets += part.put_zones(zones, &component);
+            part.instances.insert(instance);
+            part.calendar.components.push(component);
+        }
+        if self.zone_octets > options.zone_octets { Err(FeedError::Zones) } else { Ok(()) }
+    }
+
+    fn at(&self, uid: &str) -> Option<&Part> {
+        self.places.get(uid).and_then(|at| self.parts.get(*at))
     }
 }
 
-/// Whether both are the master, or say something of the same instance.
-fn same_instance(one: &Component, other: &Component) -> bool {
-    let id = |component: &Component| {
-        let id = component.property("RECURRENCE-ID")?;
-        Some((id.value.trim().to_owned(), id.parameter("TZID").map(str::to_owned)))
-    };
-    id(one) == id(other)
+impl Part {
+    /// The zones that a component names, where the calendar says what they are; how many octets they have.
+    fn put_zones(&mut self, zones: &Zones<'_>, component: &Component) -> usize {
+        let mut octets = 0;
+        let inner = component.components.iter().flat_map(|inner| inner.properties.iter());
+        for id in component.properties.iter().chain(inner).filter_map(|property| property.parameter("TZID")) {
+            if let Some((zone, length)) = zones.get(id)
+                && self.zones.insert(id.to_owned())
+            {
+                self.calendar.components.push((*zone).clone());
+                octets += length;
+            }
+        }
+        octets
+    }
 }
 
 /// A calendar with nothing in it.
@@ -137,22 +189,6 @@ fn frame(calendar: &Component) -> Component {
     let producer = calendar.property("PRODID").map_or("-//Kontor//Subscriptions//EN", |id| id.value.as_str());
     frame.push(Property::new("PRODID", producer));
     frame
-}
-
-/// The zones that a component names, where the calendar says what they are.
-fn put_zones(object: &mut Component, calendar: &Component, component: &Component) {
-    let properties = component.properties.iter();
-    let inner = component.components.iter().flat_map(|inner| inner.properties.iter());
-    let wanted: BTreeSet<&str> =
-        properties.chain(inner).filter_map(|property| property.parameter("TZID")).collect();
-    let id = |zone: &Component| zone.property("TZID").map(|id| id.value.trim().to_owned());
-    for zone in calendar.components_named("VTIMEZONE") {
-        let Some(own) = id(zone).filter(|own| wanted.contains(own.as_str())) else { continue };
-        if object.components_named("VTIMEZONE").all(|other| id(other).as_ref() != Some(&own)) {
-            // Zones come first.
-            object.components.insert(0, zone.clone());
-        }
-    }
 }
 
 /// Octets.
@@ -173,6 +209,7 @@ mod tests {
             strip_alarms: false,
             strip_attachments: false,
             objects: 10,
+            zone_octets: 1000,
             uid_of: &uid_of,
         };
         change(&mut options);
@@ -251,12 +288,17 @@ mod tests {
     fn too_much_and_nothing_are_errors() {
         let inner: String = (0..11).map(|n| event(&format!("UID:{n}|"))).collect();
         assert_eq!(feed(&inner, |_| {}), Err(FeedError::TooMany(10)));
+        let zoned = |n: u32| format!("BEGIN:VEVENT|UID:{n}|DTSTART;TZID=A:20261201T100000|END:VEVENT|");
+        let zone = format!("BEGIN:VTIMEZONE|TZID:A|COMMENT:{}|END:VTIMEZONE|", "x".repeat(500));
+        assert_eq!(feed(&format!("{zone}{}", zoned(1)), |_| {}).unwrap().objects.len(), 1);
+        assert_eq!(feed(&format!("{zone}{}{}", zoned(1), zoned(2)), |_| {}), Err(FeedError::Zones));
         assert_eq!(feed("", |_| {}).unwrap(), Feed::default());
         let options = |uid_of| FeedOptions {
             components: &[],
             strip_alarms: false,
             strip_attachments: false,
             objects: 1,
+            zone_octets: 0,
             uid_of,
         };
         assert_eq!(

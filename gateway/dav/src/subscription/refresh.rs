@@ -283,6 +283,7 @@ fn read(body: &[u8], components: &[String], subscription: &Subscription) -> Resu
         strip_alarms: subscription.strip_alarms,
         strip_attachments: subscription.strip_attachments,
         objects: MOST_OBJECTS,
+        zone_octets: MOST_ZONE_OCTETS,
         uid_of: &uid_of,
     };
     let feed = Feed::of(&calendars, &options)?;
@@ -371,9 +372,10 @@ fn now() -> i64 {
 }
 
 /// In this process.
-const MOST_AT_ONCE: usize = 16;
+const MOST_AT_ONCE: usize = 8;
 /// In a calendar.
 const MOST_OBJECTS: usize = 10_000;
+const MOST_ZONE_OCTETS: usize = 16 << 20;
 const BATCH: usize = 100;
 /// How long somebody waits for what is not there yet, and for what is.
 const AT_FIRST: Duration = Duration::from_secs(8);
