@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         strip_attachments: data.len() % 3 == 0,
         objects: 100,
         zone_octets: 100_000,
-        uid_of: &|text| format!("{:x}", text.len()),
+        uid_of: &|text: &str| format!("{:x}", text.len()),
     };
     if let Ok(feed) = Feed::of(&calendars, &options) {
         assert!(feed.objects.len() <= options.objects);
