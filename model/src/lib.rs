@@ -22,6 +22,7 @@
 #![warn(missing_docs)]
 
 pub mod birthday;
+pub mod booking;
 pub mod calendar_item;
 pub mod contact;
 pub mod free_busy;
@@ -43,6 +44,7 @@ mod folder;
 mod global_object_id;
 mod ids;
 mod little_endian;
+mod one_off_entry_id;
 mod prepare;
 mod subject;
 mod varint;
@@ -55,5 +57,6 @@ pub use global_object_id::{GlobalObjectId, GlobalObjectIdError};
 pub use ids::{ChangeNumber, ContentId, FolderId, IdError, MailboxId, ObjectId, Uid, UidValidity};
 pub use imap_view::ImapView;
 pub use message::Message;
+pub use one_off_entry_id::{OneOffEntryId, OneOffEntryIdError};
 pub use prepare::{Importance, Prepared};
 pub use subject::base_subject;

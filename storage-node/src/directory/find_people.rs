@@ -50,11 +50,15 @@ async fn by_text(
              WHERE address > $2 AND ($3 = '' OR starts_with(address, $3)
                    OR starts_with(lower(display_name), $3) OR strpos(lower(display_name), ' ' || $3) > 0
                    OR ($5 AND (strpos(address, $3) > 0 OR strpos(lower(display_name), $3) > 0)))
+                   AND ($6::text[] = '{{}}' OR kind = ANY ($6))
              ORDER BY address LIMIT $4"
         ))
         .await?;
     let rows = client
-        .query(&statement, &[&tenant, &request.page_token, &text, &(size + 1), &request.anywhere])
+        .query(
+            &statement,
+            &[&tenant, &request.page_token, &text, &(size + 1), &request.anywhere, &request.kinds],
+        )
         .await?;
     let mut people: Vec<proto::Person> = rows.iter().map(person).collect();
     let more = people.len() as u64 > size.cast_unsigned();

@@ -12,7 +12,7 @@ use kontor_dav_proto::{CALENDARSERVER, CARDDAV, DAV, Element, Name};
 pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
 pub(crate) use place::PlaceResource;
-pub(crate) use principal::{Person, PrincipalResource};
+pub(crate) use principal::{Person, PrincipalResource, calendar_user_type};
 
 use crate::place::Place;
 
