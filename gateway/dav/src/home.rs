@@ -18,6 +18,8 @@ pub(crate) enum Holds {
     Tasks,
     Journals,
     Cards,
+    /// Messages about meetings (RFC 6638 §2.2).
+    Inbox,
 }
 
 impl Holds {
@@ -29,7 +31,9 @@ impl Holds {
                     .get(..=known.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(&format!("{known}.")))
         };
-        [Self::Events, Self::Tasks, Self::Journals, Self::Cards].into_iter().find(|holds| is(holds.class()))
+        [Self::Events, Self::Tasks, Self::Journals, Self::Cards, Self::Inbox]
+            .into_iter()
+            .find(|holds| is(holds.class()))
     }
 
     /// PidTagContainerClass
@@ -39,6 +43,7 @@ impl Holds {
             Self::Tasks => FolderRole::Tasks.container_class(),
             Self::Journals => FolderRole::Journal.container_class(),
             Self::Cards => FolderRole::Contacts.container_class(),
+            Self::Inbox => FolderRole::SchedulingInbox.container_class(),
         }
     }
 
@@ -56,6 +61,7 @@ impl Holds {
             Self::Tasks => &["VTODO"],
             Self::Journals => &["VJOURNAL"],
             Self::Cards => &[],
+            Self::Inbox => &["VEVENT", "VTODO"],
         }
     }
 }
@@ -190,10 +196,14 @@ fn slug_of(folder: &Folder) -> String {
         FolderRole::Journal => "journal".to_owned(),
         FolderRole::Contacts => "contacts".to_owned(),
         FolderRole::SuggestedContacts => "suggested".to_owned(),
+        FolderRole::SchedulingInbox => INBOX.to_owned(),
         _ => format!("folder-{}", folder.folder_id),
     }
 }
 
+/// The last part of the paths of scheduling collections. No calendar can be called so.
+pub(crate) const INBOX: &str = "inbox";
+pub(crate) const OUTBOX: &str = "outbox";
 const TOKEN: &str = "urn:kontor:sync:";
 
 #[cfg(test)]

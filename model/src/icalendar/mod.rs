@@ -16,12 +16,14 @@
 
 mod content_line;
 mod feed;
+mod object_message;
 mod object_resource;
 mod parse;
 pub mod value;
 mod write;
 
 pub use feed::{Feed, FeedError, FeedOptions};
+pub use object_message::ObjectMessage;
 pub use object_resource::{CalendarObject, ObjectError, ObjectKind};
 
 pub use crate::content_line::Parameter;

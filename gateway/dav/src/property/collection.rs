@@ -11,7 +11,7 @@ use super::{
 use crate::derived::Source;
 use crate::home::{Collection, Holds};
 use crate::kept::KONTOR;
-use crate::place::Place;
+use crate::place::{Place, Tree};
 
 pub(crate) struct CollectionResource<'a> {
     pub collection: &'a Collection,
@@ -34,6 +34,11 @@ impl CollectionResource<'_> {
         }
         if may(Rights::Read) || may(Rights::FreeBusy) {
             found.push(Name::caldav("read-free-busy"));
+        }
+        if self.collection.holds == Holds::Inbox && may(Rights::Owner) {
+            found.push(Name::dav("unbind"));
+            found.extend(["schedule-deliver", "schedule-query-freebusy"].map(Name::caldav));
+            return found;
         }
         let changes = [
             (Rights::Create, "bind"),
@@ -112,7 +117,11 @@ impl Resource for CollectionResource<'_> {
             return Some(found);
         }
         let collection = self.collection;
-        let kind = if self.is_cards() { card("addressbook") } else { Name::caldav("calendar") };
+        let kind = match collection.holds {
+            Holds::Cards => card("addressbook"),
+            Holds::Inbox => Name::caldav("schedule-inbox"),
+            _ => Name::caldav("calendar"),
+        };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
             (DAV, "resourcetype") => {
@@ -123,6 +132,9 @@ impl Resource for CollectionResource<'_> {
                 with_elements(name, kinds.chain(directory).chain(subscribed))
             }
             (DAV, "displayname") => with_text(name, &collection.folder.name),
+            (CALDAV, "schedule-default-calendar-URL") if collection.holds == Holds::Inbox => {
+                with_href(name, &default_calendar(&collection.owner))
+            }
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
             (DAV, "sync-token") => with_text(name, collection.sync_token()?),
             (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()?),
@@ -207,6 +219,11 @@ impl MadeBy {
             name.is(CALDAV, "supported-calendar-component-set") || name.is(CALENDARSERVER, "source");
         is_protected(name) && !(self == Self::Making && is_fixed_later)
     }
+}
+
+/// Where invitations are put (RFC 6638 §9.2): the calendar that every mailbox has.
+fn default_calendar(owner: &str) -> String {
+    Place::Collection(Tree::Calendars, owner.to_owned(), "calendar".to_owned()).href()
 }
 
 fn data(name: Name, content_type: &str, version: &str) -> Element {

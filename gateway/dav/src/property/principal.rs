@@ -7,6 +7,7 @@ use super::{
     with_hrefs, with_text,
 };
 use crate::directory;
+use crate::home::{INBOX, OUTBOX};
 use crate::place::{Place, Tree};
 
 /// Somebody who has a principal.
@@ -16,6 +17,8 @@ pub(crate) struct Person {
     pub display_name: String,
     /// As the directory says: `user`, `shared`, `group`, `room`, `equipment`.
     pub kind: String,
+    /// All that they have, where who asks is the same person.
+    pub addresses: Vec<String>,
 }
 
 pub(crate) struct PrincipalResource<'a> {
@@ -27,6 +30,10 @@ pub(crate) struct PrincipalResource<'a> {
 impl PrincipalResource<'_> {
     fn home(&self, tree: Tree) -> String {
         Place::Home(tree, self.person.address.clone()).href()
+    }
+
+    fn scheduling(&self, slug: &str) -> String {
+        Place::Collection(Tree::Calendars, self.person.address.clone(), slug.to_owned()).href()
     }
 
     fn is_own(&self) -> bool {
@@ -69,7 +76,15 @@ impl Resource for PrincipalResource<'_> {
                 with_href(name, &directory::place(&person.address).href())
             }
             (CARDDAV, "addressbook-home-set") => with_href(name, &self.home(Tree::AddressBooks)),
-            (CALDAV, "calendar-user-address-set") => with_hrefs(name, [mailto().as_str(), &self.href()]),
+            (CALDAV, "calendar-user-address-set") => {
+                // The first is the one that clients take (RFC 6638 §2.4.1).
+                let others = person.addresses.iter().filter(|other| **other != person.address);
+                let others = others.map(|other| format!("mailto:{other}"));
+                let all: Vec<String> = [mailto()].into_iter().chain(others).chain([self.href()]).collect();
+                with_hrefs(name, all.iter().map(String::as_str))
+            }
+            (CALDAV, "schedule-inbox-URL") if self.is_own() => with_href(name, &self.scheduling(INBOX)),
+            (CALDAV, "schedule-outbox-URL") if self.is_own() => with_href(name, &self.scheduling(OUTBOX)),
             (CALDAV, "calendar-user-type") => with_text(name, calendar_user_type(&person.kind)),
             (CALENDARSERVER, "email-address-set") => {
                 let address = Element::new(cs("email-address")).with_text(&person.address);
@@ -94,6 +109,7 @@ impl Resource for PrincipalResource<'_> {
         names.extend(
             ["calendar-home-set", "calendar-user-address-set", "calendar-user-type"].map(Name::caldav),
         );
+        names.extend(["schedule-inbox-URL", "schedule-outbox-URL"].map(Name::caldav));
         names.extend(["addressbook-home-set", "directory-gateway"].map(card));
         names.extend([
             cs("email-address-set"),
