@@ -172,8 +172,8 @@ fn texts(filter: &AddressFilter) -> Option<Vec<String>> {
 
 fn of_property(filter: &ContactPropFilter) -> Option<Vec<String>> {
     let ContactPropTest::Defined { test, texts, parameters } = &filter.test else { return None };
-    let is = |name: &&str| filter.name.eq_ignore_ascii_case(name);
-    if !["FN", "N", "EMAIL"].iter().any(|name| is(&name)) {
+    let is = |name: &str| filter.name.eq_ignore_ascii_case(name);
+    if !["FN", "N", "EMAIL"].iter().any(|name| is(name)) {
         // Cards here have no other property that people search by.
         return [
             "NICKNAME",
@@ -189,7 +189,7 @@ fn of_property(filter: &ContactPropFilter) -> Option<Vec<String>> {
             "BDAY",
         ]
         .iter()
-        .any(|name| is(&name))
+        .any(|name| is(name))
         .then(Vec::new);
     }
     let others = parameters.iter().map(|_| None);
