@@ -311,7 +311,9 @@ async fn a_delegate_decides() -> Result<()> {
         Imap::login(&appliance.endpoints.imap, &boss.account.address, &boss.account.password).await?;
     ensure!(imap.select("INBOX").await?.exists == 1, "one mail");
     let said = imap.command("FETCH 1 BODY.PEEK[]").await?.ok()?;
-    ensure!(format!("{said:?}").contains("asks for Room gold"), "{said:?}");
+    let mail = said.untagged.iter().flat_map(|response| &response.literals).next().context("a mail")?;
+    let mail = String::from_utf8_lossy(mail);
+    ensure!(mail.contains("asks for Room gold"), "{mail}");
     let path = format!("/dav/calendars/{gold}/calendar/");
     let listed = boss.curl(&["-X", "PROPFIND", "-H", "Depth: 1"], &path)?;
     let mut item = listed.split("<D:href>").skip(1).filter_map(|rest| rest.split("</D:href>").next());
