@@ -10,6 +10,7 @@ mod fetch;
 mod fold;
 mod folders;
 mod free_busy;
+mod item_properties;
 mod items;
 mod permissions;
 mod ranges;
