@@ -16,6 +16,8 @@ pub(crate) enum Holds {
     Tasks,
     Journals,
     Cards,
+    /// Messages about meetings (RFC 6638 §2.2).
+    Inbox,
 }
 
 impl Holds {
@@ -27,7 +29,9 @@ impl Holds {
                     .get(..=known.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(&format!("{known}.")))
         };
-        [Self::Events, Self::Tasks, Self::Journals, Self::Cards].into_iter().find(|holds| is(holds.class()))
+        [Self::Events, Self::Tasks, Self::Journals, Self::Cards, Self::Inbox]
+            .into_iter()
+            .find(|holds| is(holds.class()))
     }
 
     /// PidTagContainerClass
@@ -37,6 +41,7 @@ impl Holds {
             Self::Tasks => FolderRole::Tasks.container_class(),
             Self::Journals => FolderRole::Journal.container_class(),
             Self::Cards => FolderRole::Contacts.container_class(),
+            Self::Inbox => FolderRole::SchedulingInbox.container_class(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Holds {
             Self::Tasks => &["VTODO"],
             Self::Journals => &["VJOURNAL"],
             Self::Cards => &[],
+            Self::Inbox => &["VEVENT", "VTODO"],
         }
     }
 }
@@ -177,10 +183,14 @@ fn slug_of(folder: &Folder) -> String {
         FolderRole::Journal => "journal".to_owned(),
         FolderRole::Contacts => "contacts".to_owned(),
         FolderRole::SuggestedContacts => "suggested".to_owned(),
+        FolderRole::SchedulingInbox => INBOX.to_owned(),
         _ => format!("folder-{}", folder.folder_id),
     }
 }
 
+/// The last part of the paths of scheduling collections. No calendar can be called so.
+pub(crate) const INBOX: &str = "inbox";
+pub(crate) const OUTBOX: &str = "outbox";
 const TOKEN: &str = "urn:kontor:sync:";
 
 #[cfg(test)]

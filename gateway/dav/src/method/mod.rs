@@ -3,6 +3,7 @@
 mod delete;
 mod get;
 mod make;
+mod post;
 mod propfind;
 mod proppatch;
 mod put;
@@ -15,6 +16,7 @@ mod transfer;
 pub(crate) use delete::delete;
 pub(crate) use get::get;
 pub(crate) use make::{mkcalendar, mkcol};
+pub(crate) use post::post;
 pub(crate) use propfind::propfind;
 pub(crate) use proppatch::proppatch;
 pub(crate) use put::put;

@@ -17,6 +17,7 @@ use crate::place::Place;
 use crate::property::{
     CollectionResource, Person, PlaceResource, PrincipalResource, Resource, calendar_user_type, response,
 };
+use crate::scheduling::addresses_of;
 
 /// Somebody of the tenant, by address.
 ///
@@ -29,6 +30,7 @@ pub(super) async fn person(call: &Call<'_>, address: &str) -> Result<Person, Fai
             address: own.address.clone(),
             display_name: own.display_name.clone(),
             kind: "user".to_owned(),
+            addresses: addresses_of(call, &own.address).await?,
         });
     }
     let found = people(call, address, &[], FEW).await?;
@@ -54,6 +56,7 @@ async fn people(call: &Call<'_>, prefix: &str, kinds: &[&str], most: u32) -> Res
             address: person.address,
             display_name: person.display_name,
             kind: person.kind,
+            addresses: Vec::new(),
         })
         .collect())
 }

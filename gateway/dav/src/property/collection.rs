@@ -8,7 +8,7 @@ use super::{
     with_text,
 };
 use crate::home::{Collection, Holds};
-use crate::place::Place;
+use crate::place::{Place, Tree};
 
 pub(crate) struct CollectionResource<'a> {
     pub collection: &'a Collection,
@@ -31,6 +31,11 @@ impl CollectionResource<'_> {
         }
         if may(Rights::Read) || may(Rights::FreeBusy) {
             found.push(Name::caldav("read-free-busy"));
+        }
+        if self.collection.holds == Holds::Inbox && may(Rights::Owner) {
+            found.push(Name::dav("unbind"));
+            found.extend(["schedule-deliver", "schedule-query-freebusy"].map(Name::caldav));
+            return found;
         }
         let changes = [
             (Rights::Create, "bind"),
@@ -99,11 +104,18 @@ impl Resource for CollectionResource<'_> {
             return Some(found);
         }
         let collection = self.collection;
-        let kind = if self.is_cards() { card("addressbook") } else { Name::caldav("calendar") };
+        let kind = match collection.holds {
+            Holds::Cards => card("addressbook"),
+            Holds::Inbox => Name::caldav("schedule-inbox"),
+            _ => Name::caldav("calendar"),
+        };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
             (DAV, "resourcetype") => with_elements(name, [Name::dav("collection"), kind]),
             (DAV, "displayname") => with_text(name, &collection.folder.name),
+            (CALDAV, "schedule-default-calendar-URL") if collection.holds == Holds::Inbox => {
+                with_href(name, &default_calendar(&collection.owner))
+            }
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
             (DAV, "sync-token") => with_text(name, collection.sync_token()),
             (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
@@ -180,6 +192,11 @@ impl MadeBy {
         let is_fixed_later = name.is(CALDAV, "supported-calendar-component-set");
         is_protected(name) && !(self == Self::Making && is_fixed_later)
     }
+}
+
+/// Where invitations are put (RFC 6638 §9.2): the calendar that every mailbox has.
+fn default_calendar(owner: &str) -> String {
+    Place::Collection(Tree::Calendars, owner.to_owned(), "calendar".to_owned()).href()
 }
 
 fn data(name: Name, content_type: &str, version: &str) -> Element {

@@ -9,6 +9,7 @@ use super::{Resource, of_everything, privileges, with_href, with_text};
 use crate::home::{Collection, Holds};
 use crate::item::{calendar, card, length, tag, text};
 use crate::place::Place;
+use crate::scheduling::schedule_tag_of;
 
 /// What of items is wanted.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ impl Wanted {
     pub fn needs_body(&self) -> bool {
         self.properties.lists(&Name::caldav("calendar-data"))
             || self.properties.lists(&Name::carddav("address-data"))
+            || self.properties.lists(&Name::caldav("schedule-tag"))
     }
 }
 
@@ -84,6 +86,10 @@ impl Resource for ItemResource<'_> {
                 let read = may(Rights::Read).then(|| Name::dav("read"));
                 let write = may(Rights::Edit).then(|| Name::dav("write-content"));
                 privileges(name, read.into_iter().chain(write))
+            }
+            (CALDAV, "schedule-tag") if !is_cards && self.collection.holds != Holds::Inbox => {
+                let tag = schedule_tag_of(&text(self.item)?, &self.collection.owner)?;
+                with_text(name, format!("\"{tag}\""))
             }
             (CALDAV, "calendar-data") if !is_cards => with_text(name, self.data()?),
             (CARDDAV, "address-data") if is_cards => with_text(name, self.data()?),

@@ -2,6 +2,7 @@
 
 mod collection;
 pub(crate) mod item;
+mod outbox;
 pub(crate) mod place;
 mod principal;
 
@@ -11,6 +12,7 @@ use kontor_dav_proto::{CALENDARSERVER, CARDDAV, DAV, Element, Name};
 
 pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
+pub(crate) use outbox::OutboxResource;
 pub(crate) use place::PlaceResource;
 pub(crate) use principal::{Person, PrincipalResource, calendar_user_type};
 

@@ -6,6 +6,7 @@ use super::{
     Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
     with_hrefs, with_text,
 };
+use crate::home::{INBOX, OUTBOX};
 use crate::place::{Place, Tree};
 
 /// Somebody who has a principal.
@@ -15,6 +16,8 @@ pub(crate) struct Person {
     pub display_name: String,
     /// As the directory says: `user`, `shared`, `group`, `room`, `equipment`.
     pub kind: String,
+    /// All that they have, where who asks is the same person.
+    pub addresses: Vec<String>,
 }
 
 pub(crate) struct PrincipalResource<'a> {
@@ -26,6 +29,10 @@ pub(crate) struct PrincipalResource<'a> {
 impl PrincipalResource<'_> {
     fn home(&self, tree: Tree) -> String {
         Place::Home(tree, self.person.address.clone()).href()
+    }
+
+    fn scheduling(&self, slug: &str) -> String {
+        Place::Collection(Tree::Calendars, self.person.address.clone(), slug.to_owned()).href()
     }
 
     fn is_own(&self) -> bool {
@@ -65,7 +72,15 @@ impl Resource for PrincipalResource<'_> {
             (DAV, "current-user-privilege-set") => privileges(name, [Name::dav("read")]),
             (CALDAV, "calendar-home-set") => with_href(name, &self.home(Tree::Calendars)),
             (CARDDAV, "addressbook-home-set") => with_href(name, &self.home(Tree::AddressBooks)),
-            (CALDAV, "calendar-user-address-set") => with_hrefs(name, [mailto().as_str(), &self.href()]),
+            (CALDAV, "calendar-user-address-set") => {
+                // The first is the one that clients take (RFC 6638 §2.4.1).
+                let others = person.addresses.iter().filter(|other| **other != person.address);
+                let others = others.map(|other| format!("mailto:{other}"));
+                let all: Vec<String> = [mailto()].into_iter().chain(others).chain([self.href()]).collect();
+                with_hrefs(name, all.iter().map(String::as_str))
+            }
+            (CALDAV, "schedule-inbox-URL") if self.is_own() => with_href(name, &self.scheduling(INBOX)),
+            (CALDAV, "schedule-outbox-URL") if self.is_own() => with_href(name, &self.scheduling(OUTBOX)),
             (CALDAV, "calendar-user-type") => with_text(name, calendar_user_type(&person.kind)),
             (CALENDARSERVER, "email-address-set") => {
                 let address = Element::new(cs("email-address")).with_text(&person.address);
@@ -90,6 +105,7 @@ impl Resource for PrincipalResource<'_> {
         names.extend(
             ["calendar-home-set", "calendar-user-address-set", "calendar-user-type"].map(Name::caldav),
         );
+        names.extend(["schedule-inbox-URL", "schedule-outbox-URL"].map(Name::caldav));
         names.push(card("addressbook-home-set"));
         names.extend([
             cs("email-address-set"),
