@@ -11,7 +11,7 @@ use super::search::person;
 use crate::answer::{Answer, Failure, multistatus, put};
 use crate::call::Call;
 use crate::home::{Collection, OUTBOX};
-use crate::listing::{Lister, list};
+use crate::listing::{Lister, cut_off, list};
 use crate::place::{Place, Tree};
 use crate::property::place::below;
 use crate::property::{
@@ -167,6 +167,10 @@ impl Lister for Members {
 
     fn end(&mut self, _: u64, _: &[String], _: &mut Multistatus) -> Option<String> {
         None
+    }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        out.response(&cut_off(&self.collection));
     }
 }
 

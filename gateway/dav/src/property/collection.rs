@@ -3,11 +3,14 @@
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
 use kontor_storage_client::proto::Rights;
 
+use super::item::http_date;
 use super::{
     Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
     with_text,
 };
+use crate::derived::Source;
 use crate::home::{Collection, Holds};
+use crate::kept::KONTOR;
 use crate::place::{Place, Tree};
 
 pub(crate) struct CollectionResource<'a> {
@@ -52,7 +55,8 @@ impl CollectionResource<'_> {
     }
 
     fn reports(&self) -> Vec<Name> {
-        let mut found = vec![Name::dav("sync-collection")];
+        let mut found: Vec<Name> =
+            self.collection.sync_token().map(|_| Name::dav("sync-collection")).into_iter().collect();
         if self.is_cards() {
             found.extend([card("addressbook-query"), card("addressbook-multiget")]);
         } else {
@@ -89,6 +93,15 @@ impl CollectionResource<'_> {
                 let versions = versions.map(|version| data(card("address-data-type"), "text/vcard", version));
                 Element::new(name.clone()).with_all(versions)
             }
+            (false, CALENDARSERVER, "source") if collection.may(Rights::Owner) => {
+                collection.kept.get(name)?.clone()
+            }
+            (false, KONTOR, "subscription-error") if collection.may(Rights::Owner) => {
+                with_text(name, Some(collection.subscription()?.error()).filter(|error| !error.is_empty())?)
+            }
+            (false, KONTOR, "subscription-fetched") => {
+                with_text(name, http_date(collection.subscription()?.fetched()?))
+            }
             _ => return None,
         })
     }
@@ -111,15 +124,23 @@ impl Resource for CollectionResource<'_> {
         };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
-            (DAV, "resourcetype") => with_elements(name, [Name::dav("collection"), kind]),
+            (DAV, "resourcetype") => {
+                let is_directory = matches!(collection.source, Source::Directory);
+                let directory = is_directory.then(|| card("directory"));
+                let subscribed = collection.subscription().map(|_| cs("subscribed"));
+                let kinds = [Name::dav("collection"), kind].into_iter();
+                with_elements(name, kinds.chain(directory).chain(subscribed))
+            }
             (DAV, "displayname") => with_text(name, &collection.folder.name),
             (CALDAV, "schedule-default-calendar-URL") if collection.holds == Holds::Inbox => {
                 with_href(name, &default_calendar(&collection.owner))
             }
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
-            (DAV, "sync-token") => with_text(name, collection.sync_token()),
-            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
-            (DAV, "getetag") => with_text(name, format!("\"{}\"", collection.folder.highest_cn)),
+            (DAV, "sync-token") => with_text(name, collection.sync_token()?),
+            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()?),
+            (DAV, "getetag") if matches!(collection.source, Source::Folder) => {
+                with_text(name, format!("\"{}\"", collection.folder.highest_cn))
+            }
             (DAV, "current-user-privilege-set") => privileges(name, self.privileges()),
             (DAV, "supported-report-set") => reports(name, self.reports()),
             (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
@@ -158,6 +179,10 @@ impl Resource for CollectionResource<'_> {
                     .map(Name::caldav),
             );
             names.push(Name::caldav("supported-collation-set"));
+            names.push(cs("source"));
+            names.extend(
+                ["subscription-error", "subscription-fetched"].map(|local| Name::known(KONTOR, local)),
+            );
         }
         names
     }
@@ -181,7 +206,8 @@ pub(crate) fn is_protected(name: &Name) -> bool {
             !settable.contains(&name.local()) && name.local() != "schedule-calendar-transp"
         }
         CARDDAV => name.local() != "addressbook-description",
-        CALENDARSERVER => name.local() == "getctag",
+        CALENDARSERVER => ["getctag", "source"].contains(&name.local()),
+        KONTOR => true,
         _ => false,
     }
 }
@@ -189,7 +215,8 @@ pub(crate) fn is_protected(name: &Name) -> bool {
 impl MadeBy {
     /// Whether such a request may not set a property.
     pub fn refuses(self, name: &Name) -> bool {
-        let is_fixed_later = name.is(CALDAV, "supported-calendar-component-set");
+        let is_fixed_later =
+            name.is(CALDAV, "supported-calendar-component-set") || name.is(CALENDARSERVER, "source");
         is_protected(name) && !(self == Self::Making && is_fixed_later)
     }
 }
