@@ -241,11 +241,11 @@ fn event(name: &str, summary: &str) -> String {
 const LIMIT: Duration = Duration::from_secs(60);
 const EVENTS: usize = 80;
 
-/// From the host's name alone to a calendar that is made, filled, searched and deleted.
+/// A calendar that is made, filled, searched and deleted.
 const DRIVE: &str = r#"
 import datetime, sys, caldav
 url, user, password = sys.argv[1:]
-client = caldav.DAVClient(url=url + ".well-known/caldav", username=user, password=password)
+client = caldav.DAVClient(url=url + "dav/", username=user, password=password)
 project = client.principal().make_calendar(name="Project")
 for day in range(1, 21):
     project.save_event(dtstart=datetime.datetime(2026, 12, day, 10), dtend=datetime.datetime(2026, 12, day, 11),

@@ -7,7 +7,7 @@ use kontor_dav_proto::header::{self, Depth, ETag, ETagList, If, Prefer, Timeout}
 use kontor_dav_proto::request::{
     Acl, CalendarData, InviteReply, LockInfo, PropFind, PropertyUpdate, Report, Share, mkcalendar, mkcol,
 };
-use kontor_dav_proto::{Element, Href, Limits, Reference};
+use kontor_dav_proto::{Element, Href, Limits, Reference, SourceUrl};
 use kontor_model::icalendar::{self, Component};
 use kontor_model::time_zone::TimeZone;
 use kontor_model::vcard::{self, VCard};
@@ -69,7 +69,18 @@ fuzz_target!(|data: &[u8]| {
         let wide = Limits { href: limits.href * 4, ..limits };
         assert_eq!(Href::parse(&href.to_string(), &wide), Ok(href));
     }
+    if let Ok(url) = SourceUrl::parse(value) {
+        // Encoding may make it longer than what is read.
+        if let Ok(again) = SourceUrl::parse(&url.to_string()) {
+            assert_eq!(again, url);
+        }
+        let _ = url.join(value);
+    }
     let _ =
         (Reference::parse(value, &limits), Depth::parse(value), Prefer::parse(value), Timeout::parse(value));
+    if let header::Part::Octets(part) = header::range(value, 1000) {
+        assert!(part.start < part.end && part.end <= 1000);
+    }
+    let _ = (header::if_range(value, &ETag::strong("a"), &limits), header::caldav_timezones(value));
     let _ = (header::lock_token(value, &limits), header::if_schedule_tag_match(value, &limits));
 });

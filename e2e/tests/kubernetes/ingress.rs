@@ -63,7 +63,7 @@ async fn an_ingress_leads_to_every_pool_and_alone_may_say_who_the_client_is() ->
     ensure!(code == 308 && text.contains("location: https://"), "{text}");
     let web = installation.endpoint_tls("ingress", 443).await?;
     eventually("a calendar is found through the ingress", Duration::from_secs(120), async || {
-        let (code, text) = ask(web, &["-X", "PROPFIND", "-L", "--location-trusted"], "/.well-known/caldav")?;
+        let (code, text) = ask(web, &FIND, "/.well-known/caldav")?;
         Ok((code == 301 && text.contains("207 Multi-Status")).then_some(()))
     })
     .await?;
@@ -125,4 +125,6 @@ async fn an_ingress_leads_to_every_pool_and_alone_may_say_who_the_client_is() ->
     installation.wait_ready("gwd", LIMIT)
 }
 
+/// What a program asks a host of which it knows the name only.
+const FIND: [&str; 6] = ["-X", "PROPFIND", "-H", "Depth: 0", "-L", "--location-trusted"];
 const LIMIT: Duration = Duration::from_secs(240);

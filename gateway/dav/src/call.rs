@@ -1,24 +1,31 @@
 //! A request whose sender is known, and what its handlers ask the store.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
-use kontor_dav_proto::header::{Depth, Prefer, brief};
+use kontor_dav_proto::header::{Depth, Prefer, brief, caldav_timezones};
 use kontor_dav_proto::{Error, Limits};
-use kontor_storage_client::proto::{Item, ItemsChunk, ItemsRequest};
+use kontor_storage_client::proto::{Item, ItemsRequest};
 use kontor_storage_client::{Session, StoreError};
-use tonic::Streaming;
 
 use crate::answer::Failure;
 use crate::config::DavConfig;
+use crate::derived::{self, Items, Source};
+use crate::directory;
 use crate::home::{Collection, collections};
 use crate::place::Tree;
+use crate::subscription::Subscriptions;
 
 pub(crate) struct Call<'a> {
     pub session: &'a Session,
     pub headers: &'a HeaderMap,
+    /// What follows the path after a question mark, as written.
+    pub query: &'a str,
     pub body: Bytes,
     pub limits: &'a Limits,
     pub config: &'a DavConfig,
+    pub subscriptions: &'a Arc<Subscriptions>,
 }
 
 impl Call<'_> {
@@ -36,6 +43,12 @@ impl Call<'_> {
         Ok(self.header(HeaderName::from_static("depth"))?.map_or(Ok(default), Depth::parse)?)
     }
 
+    /// Whether answers leave out the zones that everybody knows (RFC 7809 §3.1.2).
+    pub fn without_zones(&self) -> Result<bool, Failure> {
+        let value = self.header(HeaderName::from_static("caldav-timezones"))?;
+        Ok(!value.map_or(Ok(true), caldav_timezones)?)
+    }
+
     /// What the client prefers.
     pub fn prefer(&self) -> Prefer {
         let value = |name| self.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
@@ -51,8 +64,14 @@ impl Call<'_> {
     /// # Errors
     /// Where there is nobody of this address, or nothing that may be seen.
     pub async fn collections(&self, tree: Tree, address: &str) -> Result<Vec<Collection>, Failure> {
-        let opened = self.session.open(address).await?;
-        Ok(collections(opened).into_iter().filter(|collection| collection.holds.tree() == tree).collect())
+        let mut opened = self.session.open(address).await?;
+        if tree == Tree::Calendars && self.subscriptions.freshen(self.session, &opened).await {
+            opened = self.session.open(address).await?;
+        }
+        let mut found = collections(opened.clone());
+        derived::add(&mut found, &opened, self.session);
+        found.retain(|collection| collection.holds.tree() == tree);
+        Ok(found)
     }
 
     /// One collection.
@@ -65,18 +84,19 @@ impl Call<'_> {
     }
 
     /// Items of a collection.
-    pub async fn items(
-        &self,
-        collection: &Collection,
-        request: ItemsRequest,
-    ) -> Result<Streaming<ItemsChunk>, StoreError> {
+    pub async fn items(&self, collection: &Collection, request: ItemsRequest) -> Result<Items, Failure> {
+        match &collection.source {
+            Source::Folder => {}
+            Source::Birthdays(birthdays) => return birthdays.items(self.session, &request.names).await,
+            Source::Directory => return Ok(directory::items(self.session, &request.names)),
+        }
         let request = ItemsRequest {
             mailbox_id: collection.mailbox_id,
             folder_id: collection.folder.folder_id,
             max_body: u64::MAX,
             ..request
         };
-        self.session.items(request).await
+        Ok(Items::stored(self.session.items(request).await?))
     }
 
     /// One item.
@@ -97,10 +117,10 @@ impl Call<'_> {
         let request = ItemsRequest { names: vec![name.to_owned()], body, ..ItemsRequest::default() };
         let mut found = match self.items(collection, request).await {
             // A name that no item can have.
-            Err(StoreError::Invalid(_)) => return Ok(None),
+            Err(Failure::Store(StoreError::Invalid(_))) => return Ok(None),
             found => found?,
         };
-        while let Some(chunk) = found.message().await.map_err(StoreError::from)? {
+        while let Some(chunk) = found.message().await? {
             if let Some(item) = chunk.items.into_iter().next() {
                 return Ok(Some(item));
             }

@@ -100,7 +100,7 @@ pub fn of_pool(spec: &GroupwareDeploymentSpec, pool: &GatewayPool) -> Vec<Endpoi
 pub fn outside(spec: &GroupwareDeploymentSpec, pool: &GatewayPool) -> Vec<Endpoint> {
     let proxied = is_http_proxied(spec);
     let all = of_pool(spec, pool).into_iter();
-    all.filter(|endpoint| !endpoint.inside && !(endpoint.http && proxied)).collect()
+    all.filter(|endpoint| !(endpoint.inside || endpoint.http && proxied)).collect()
 }
 
 /// Whether HTTP comes by an ingress controller's Ingress or a Gateway's HTTPRoutes.

@@ -92,7 +92,7 @@ impl Mailboxes {
             let uids: Vec<u32> =
                 state.rows.iter().map(|row| row.uid).filter(|uid| old.contains(uid)).collect();
             swept = uids.len() as u64;
-            let uids = Ranges::from_uids(uids.into_iter());
+            let uids = Ranges::from_uids(uids);
             (swept > 0).then_some(Change::Gone { soft: false, uids })
         });
         match changed.await {

@@ -5,17 +5,19 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use kontor_dav_proto::header::is_xml;
 use kontor_dav_proto::request::{self, MakeCollection};
 use kontor_dav_proto::response::{ErrorBody, Response, mkcol_response};
-use kontor_dav_proto::{CALDAV, CARDDAV, Element, Name, Precondition};
+use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, Element, Name, Precondition};
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::CreateFolderRequest;
 
 use super::proppatch::{folder_name, is_display_name, is_transparency};
 use crate::answer::{Answer, Failure, put, status, xml};
+use crate::birthdays;
 use crate::call::Call;
-use crate::home::{Holds, INBOX, OUTBOX, components_in};
+use crate::home::{Holds, INBOX, OUTBOX, components_in, free_name};
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
 use crate::property::MadeBy;
+use crate::subscription::Subscription;
 
 pub(crate) async fn mkcalendar(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     check_type(call)?;
@@ -65,31 +67,41 @@ async fn make(
         return Ok(xml(StatusCode::FORBIDDEN, mkcol_response(root, &response)));
     }
     let holds = what_it_holds(*tree, &wanted)?;
+    let wants_source = wanted.resource_types.iter().any(|name| name.is(CALENDARSERVER, "subscribed"));
     let collections = call.collections(*tree, address).await?;
     let is_reserved = *tree == Tree::Calendars && [INBOX, OUTBOX].contains(&slug.as_str());
     if is_reserved || collections.iter().any(|collection| collection.slug == *slug) {
         let error = ErrorBody::of(Precondition::ResourceMustBeNull);
         return Err(Failure::Condition(StatusCode::METHOD_NOT_ALLOWED, error));
     }
+    if birthdays::is_hidden(call, *tree, address, slug).await? {
+        birthdays::show(call, &wanted.properties).await?;
+        return Ok(status(StatusCode::CREATED));
+    }
     let opened = call.session.open(address).await?;
     let mut kept = Kept::default();
-    let mut transparent = false;
+    let mut transparent = None;
     let mut name = folder_name(slug);
     for property in wanted.properties {
         if is_display_name(&property.name) {
             name = Some(folder_name(&property.text())).filter(|name| !name.is_empty()).unwrap_or(name);
         } else if is_transparency(&property.name) {
-            transparent = property.has(CALDAV, "transparent");
+            transparent = Some(property.has(CALDAV, "transparent"));
         } else {
-            kept.set(property);
+            let refuse = |precondition| Failure::precondition(precondition, "the calendar's zone is none");
+            kept.choose(property).map_err(refuse)?;
         }
     }
-    let taken = |name: &str| {
-        opened.folders.iter().any(|folder| folder.parent_id == 0 && folder.name.eq_ignore_ascii_case(name))
+    let is_subscription = match Subscription::begin(&mut kept) {
+        Ok(true) if holds != Holds::Events => Err("only calendars of events are subscribed to".to_owned()),
+        Ok(false) if wants_source => Err("a subscription needs the URL of a calendar".to_owned()),
+        begun => begun.map_err(|error| error.to_string()),
     };
-    // People may call several things the same, folders of one level may not.
-    let names = (2..100).map(|n| format!("{name} ({n})"));
-    let name = [name.clone()].into_iter().chain(names).find(|name| !taken(name)).unwrap_or(name);
+    let is_subscription = is_subscription.map_err(|what| {
+        let error = ErrorBody::with(Element::new(Name::calendarserver("source"))).described(what);
+        Failure::Condition(StatusCode::FORBIDDEN, error)
+    })?;
+    let name = free_name(&opened.folders, &name);
     let request = CreateFolderRequest {
         mailbox_id: opened.mailbox_id,
         parent_id: 0,
@@ -98,7 +110,8 @@ async fn make(
         container_class: holds.class().to_owned(),
         slug: slug.clone(),
         properties: kept.write().into(),
-        transparent,
+        // What happens elsewhere keeps nobody busy, unless they say so.
+        transparent: transparent.unwrap_or(is_subscription),
         time_zone: kept.time_zone_text(),
     };
     match call.session.create_folder(request).await {
@@ -108,6 +121,11 @@ async fn make(
         }
         made => made?,
     };
+    if is_subscription {
+        // It comes while the client asks for what it has made.
+        let opened = call.session.open(address).await?;
+        call.subscriptions.begin(call.session, &opened);
+    }
     let mut answer = status(StatusCode::CREATED);
     put(&mut answer, CACHE_CONTROL, "no-cache");
     Ok(answer)
@@ -118,7 +136,10 @@ fn what_it_holds(tree: Tree, wanted: &MakeCollection) -> Result<Holds, Failure> 
     let has = |namespace, local| wanted.resource_types.iter().any(|name| name.is(namespace, local));
     let (calendar, book) = (has(CALDAV, "calendar"), has(CARDDAV, "addressbook"));
     let known = |name: &Name| {
-        name.is("DAV:", "collection") || name.is(CALDAV, "calendar") || name.is(CARDDAV, "addressbook")
+        name.is("DAV:", "collection")
+            || name.is(CALDAV, "calendar")
+            || name.is(CARDDAV, "addressbook")
+            || (tree == Tree::Calendars && name.is(CALENDARSERVER, "subscribed"))
     };
     if (calendar && book) || !wanted.resource_types.iter().all(known) {
         let what = "a collection is a calendar or an address book";

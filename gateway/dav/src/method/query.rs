@@ -8,7 +8,7 @@ use kontor_dav_proto::request::{
     AddressData, AddressFilter, AddressbookQuery, CalendarData, CalendarQuery, CompFilter, CompTest,
     FreeBusyQuery, PropFind,
 };
-use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
+use kontor_dav_proto::response::{Multistatus, Response};
 use kontor_dav_proto::{Precondition, Reference, TimeRange};
 use kontor_model::free_busy::{busy_times, merged, to_component};
 use kontor_model::icalendar::{CalendarObject, Component, Property};
@@ -20,9 +20,11 @@ use kontor_storage_client::proto::{Item, ItemsRequest, TimeRange as Window};
 use super::propfind::Members;
 use crate::answer::{Answer, Failure, document};
 use crate::call::Call;
+use crate::derived::Source;
+use crate::directory;
 use crate::home::Collection;
 use crate::item::{calendar, card, text};
-use crate::listing::{Lister, list};
+use crate::listing::{Lister, cut_off, list};
 use crate::place::Place;
 use crate::property::Wanted;
 
@@ -31,8 +33,9 @@ pub(super) fn wanted(
     properties: PropFind,
     calendar_data: Option<CalendarData>,
     address_data: Option<AddressData>,
-) -> Wanted {
-    Wanted { properties, calendar_data, address_data, minimal: call.prefer().is_minimal() }
+) -> Result<Wanted, Failure> {
+    let (minimal, without_zones) = (call.prefer().is_minimal(), call.without_zones()?);
+    Ok(Wanted { properties, calendar_data, address_data, minimal, without_zones })
 }
 
 pub(super) async fn calendar_query(
@@ -40,7 +43,7 @@ pub(super) async fn calendar_query(
     collection: Collection,
     asked: CalendarQuery,
 ) -> Result<Answer, Failure> {
-    let wanted = wanted(call, asked.properties, asked.data, None);
+    let wanted = wanted(call, asked.properties, asked.data, None)?;
     let is_all = matches_everything(&asked.filter, &collection);
     let request = ItemsRequest {
         body: wanted.needs_body() || !is_all,
@@ -109,6 +112,10 @@ impl Lister for Matching {
     fn end(&mut self, highest_cn: u64, gone: &[String], out: &mut Multistatus) -> Option<String> {
         self.members.end(highest_cn, gone, out)
     }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        self.members.cut(out);
+    }
 }
 
 pub(super) async fn addressbook_query(
@@ -116,8 +123,11 @@ pub(super) async fn addressbook_query(
     collection: Collection,
     asked: AddressbookQuery,
 ) -> Result<Answer, Failure> {
-    let wanted = wanted(call, asked.properties, None, asked.data);
-    let items = call.items(&collection, ItemsRequest { body: true, ..ItemsRequest::default() }).await?;
+    let wanted = wanted(call, asked.properties, None, asked.data)?;
+    let items = match &collection.source {
+        Source::Directory => directory::candidates(call.session, &asked.filter),
+        _ => call.items(&collection, ItemsRequest { body: true, ..ItemsRequest::default() }).await?,
+    };
     let left = asked.limit.unwrap_or(u32::MAX);
     let members = Members::new(call, collection, wanted);
     let cards = MatchingCards { members, filter: asked.filter, left, is_cut: false };
@@ -154,12 +164,10 @@ impl Lister for MatchingCards {
         }
         None
     }
-}
 
-/// What says that there would be more (RFC 6352 §8.6.2, RFC 6578 §3.6).
-pub(super) fn cut_off(collection: &Collection) -> Response {
-    Response::status(collection.place().href(), 507)
-        .with_error(ErrorBody::of(Precondition::NumberOfMatchesWithinLimits))
+    fn cut(&mut self, _: &mut Multistatus) {
+        self.is_cut = true;
+    }
 }
 
 pub(super) async fn multiget(
@@ -222,6 +230,10 @@ impl Lister for Named {
         }
         None
     }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        self.members.cut(out);
+    }
 }
 
 /// RFC 4791 §7.10
@@ -241,7 +253,7 @@ pub(super) async fn free_busy(
     let mut items = call.items(&collection, request).await?;
     let floating = collection.time_zone();
     let mut times = Vec::new();
-    while let Some(chunk) = items.message().await.map_err(StoreError::from)? {
+    while let Some(chunk) = items.message().await? {
         let (floating, owner) = (floating.clone(), collection.owner.clone());
         let found = tokio::task::spawn_blocking(move || {
             let mut found = Vec::new();

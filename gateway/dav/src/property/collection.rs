@@ -3,11 +3,17 @@
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
 use kontor_storage_client::proto::Rights;
 
+use super::item::http_date;
 use super::{
     Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
     with_text,
 };
+use crate::derived::Source;
 use crate::home::{Collection, Holds};
+use crate::kept::KONTOR;
+use crate::lock::supported_lock;
+use crate::method::attachment::MOST_OF_RESOURCE;
+use crate::method::lock::now;
 use crate::place::{Place, Tree};
 
 pub(crate) struct CollectionResource<'a> {
@@ -16,6 +22,8 @@ pub(crate) struct CollectionResource<'a> {
     pub viewer: &'a str,
     /// Largest object that it takes, octets.
     pub max_item: u64,
+    /// Largest file that is kept beside an object, octets.
+    pub max_attachment: u64,
 }
 
 impl CollectionResource<'_> {
@@ -52,7 +60,8 @@ impl CollectionResource<'_> {
     }
 
     fn reports(&self) -> Vec<Name> {
-        let mut found = vec![Name::dav("sync-collection")];
+        let mut found: Vec<Name> =
+            self.collection.sync_token().map(|_| Name::dav("sync-collection")).into_iter().collect();
         if self.is_cards() {
             found.extend([card("addressbook-query"), card("addressbook-multiget")]);
         } else {
@@ -81,6 +90,8 @@ impl CollectionResource<'_> {
             (false, CALDAV, "supported-calendar-data") => {
                 Element::new(name.clone()).with(data(Name::caldav("calendar-data"), "text/calendar", "2.0"))
             }
+            (false, CALDAV, "max-attachment-size") => with_text(name, self.max_attachment.to_string()),
+            (false, CALDAV, "max-attachments-per-resource") => with_text(name, MOST_OF_RESOURCE.to_string()),
             (false, CALDAV, "max-resource-size") | (true, CARDDAV, "max-resource-size") => octets(),
             (false, CALDAV, "supported-collation-set") => collations(Name::caldav),
             (true, CARDDAV, "supported-collation-set") => collations(Name::carddav),
@@ -88,6 +99,15 @@ impl CollectionResource<'_> {
                 let versions = ["3.0", "4.0"];
                 let versions = versions.map(|version| data(card("address-data-type"), "text/vcard", version));
                 Element::new(name.clone()).with_all(versions)
+            }
+            (false, CALENDARSERVER, "source") if collection.may(Rights::Owner) => {
+                collection.kept.get(name)?.clone()
+            }
+            (false, KONTOR, "subscription-error") if collection.may(Rights::Owner) => {
+                with_text(name, Some(collection.subscription()?.error()).filter(|error| !error.is_empty())?)
+            }
+            (false, KONTOR, "subscription-fetched") => {
+                with_text(name, http_date(collection.subscription()?.fetched()?))
             }
             _ => return None,
         })
@@ -111,17 +131,34 @@ impl Resource for CollectionResource<'_> {
         };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
-            (DAV, "resourcetype") => with_elements(name, [Name::dav("collection"), kind]),
+            (DAV, "resourcetype") => {
+                let is_directory = matches!(collection.source, Source::Directory);
+                let directory = is_directory.then(|| card("directory"));
+                let subscribed = collection.subscription().map(|_| cs("subscribed"));
+                let kinds = [Name::dav("collection"), kind].into_iter();
+                with_elements(name, kinds.chain(directory).chain(subscribed))
+            }
             (DAV, "displayname") => with_text(name, &collection.folder.name),
             (CALDAV, "schedule-default-calendar-URL") if collection.holds == Holds::Inbox => {
                 with_href(name, &default_calendar(&collection.owner))
             }
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
-            (DAV, "sync-token") => with_text(name, collection.sync_token()),
-            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
-            (DAV, "getetag") => with_text(name, format!("\"{}\"", collection.folder.highest_cn)),
+            (DAV, "sync-token") => with_text(name, collection.sync_token()?),
+            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()?),
+            (DAV, "getetag") if matches!(collection.source, Source::Folder) => {
+                with_text(name, format!("\"{}\"", collection.folder.highest_cn))
+            }
             (DAV, "current-user-privilege-set") => privileges(name, self.privileges()),
             (DAV, "supported-report-set") => reports(name, self.reports()),
+            // Apple's clients look for it here, RFC 7953 §7.2.4 has it here too.
+            (CALDAV, "calendar-availability") if collection.holds == Holds::Inbox => {
+                Some(&*collection.availability)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| with_text(name, text))?
+            }
+            (DAV, "add-member") => with_href(name, &format!("{}?add-member", self.href())),
+            (DAV, "lockdiscovery") => collection.lock_discovery(collection.locks_of(""), now()),
+            (DAV, "supportedlock") => supported_lock(),
             (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
             (DAV, "quota-available-bytes") => {
                 let quota = quota()?;
@@ -133,19 +170,22 @@ impl Resource for CollectionResource<'_> {
                 with_elements(name, [Name::caldav(transparent)])
             }
             _ if is_protected(name) => self.of_kind(name)?,
-            _ => collection.kept.get(name).cloned().or_else(|| self.of_kind(name))?,
+            _ => collection.kept.value(name).or_else(|| self.of_kind(name))?,
         })
     }
 
     fn common(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = ["resourcetype", "displayname", "getetag"].map(Name::dav).into();
+        let mut names: Vec<Name> =
+            ["resourcetype", "displayname", "getetag", "lockdiscovery", "supportedlock"]
+                .map(Name::dav)
+                .into();
         names.extend(self.collection.kept.names().filter(|name| !is_protected(name)).cloned());
         names
     }
 
     fn further(&self) -> Vec<Name> {
         let dav = ["current-user-principal", "principal-collection-set", "owner", "sync-token"];
-        let more = ["current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
+        let more = ["add-member", "current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
         let mut names: Vec<Name> = dav.into_iter().chain(more).map(Name::dav).collect();
         names.push(Name::dav("quota-available-bytes"));
         names.push(cs("getctag"));
@@ -157,7 +197,12 @@ impl Resource for CollectionResource<'_> {
                 ["supported-calendar-component-set", "supported-calendar-data", "max-resource-size"]
                     .map(Name::caldav),
             );
+            names.extend(["max-attachment-size", "max-attachments-per-resource"].map(Name::caldav));
             names.push(Name::caldav("supported-collation-set"));
+            names.push(cs("source"));
+            names.extend(
+                ["subscription-error", "subscription-fetched"].map(|local| Name::known(KONTOR, local)),
+            );
         }
         names
     }
@@ -181,7 +226,8 @@ pub(crate) fn is_protected(name: &Name) -> bool {
             !settable.contains(&name.local()) && name.local() != "schedule-calendar-transp"
         }
         CARDDAV => name.local() != "addressbook-description",
-        CALENDARSERVER => name.local() == "getctag",
+        CALENDARSERVER => ["getctag", "source"].contains(&name.local()),
+        KONTOR => true,
         _ => false,
     }
 }
@@ -189,7 +235,8 @@ pub(crate) fn is_protected(name: &Name) -> bool {
 impl MadeBy {
     /// Whether such a request may not set a property.
     pub fn refuses(self, name: &Name) -> bool {
-        let is_fixed_later = name.is(CALDAV, "supported-calendar-component-set");
+        let is_fixed_later =
+            name.is(CALDAV, "supported-calendar-component-set") || name.is(CALENDARSERVER, "source");
         is_protected(name) && !(self == Self::Making && is_fixed_later)
     }
 }
