@@ -37,6 +37,8 @@ pub(crate) enum Place {
     Collection(Tree, String, String),
     /// `/dav/calendars/ann@example.org/work/1.ics`
     Item(Tree, String, String, String),
+    /// `/dav/attachments/ID/NAME`
+    Attachment(String, String),
 }
 
 impl Place {
@@ -52,6 +54,7 @@ impl Place {
             ["dav"] => Some(Self::Root),
             ["dav", "principals"] => Some(Self::Principals),
             ["dav", "principals", address] => Some(Self::Principal((*address).to_owned())),
+            ["dav", "attachments", id, name] => Some(Self::Attachment((*id).to_owned(), (*name).to_owned())),
             ["dav", name] => Some(Self::Homes(tree(name)?)),
             ["dav", name, address] => Some(Self::Home(tree(name)?, (*address).to_owned())),
             ["dav", name, address, slug] => {
@@ -74,6 +77,7 @@ impl Place {
             Self::Home(tree, address) => (vec![tree.segment(), address], true),
             Self::Collection(tree, address, slug) => (vec![tree.segment(), address, slug], true),
             Self::Item(tree, address, slug, name) => (vec![tree.segment(), address, slug, name], false),
+            Self::Attachment(id, name) => (vec!["attachments", id, name], false),
         };
         Href::new(["dav"].into_iter().chain(segments), is_collection)
             .map_or_else(String::new, |href| href.to_string())
@@ -99,6 +103,7 @@ mod tests {
             ("/dav/calendars/", "/dav/calendars/"),
             ("/dav/calendars/ann@example.org", "/dav/calendars/ann@example.org/"),
             ("/dav/addressbooks/a@b.c/friends", "/dav/addressbooks/a@b.c/friends/"),
+            ("/dav/attachments/1/a%20b", "/dav/attachments/1/a%20b"),
             ("/dav/calendars/a@b.c/w%20k/1%2F2.ics", "/dav/calendars/a@b.c/w%20k/1%2F2.ics"),
         ] {
             assert_eq!(of(path).unwrap().href(), canonical);

@@ -1,8 +1,13 @@
 //! The methods, each a function from a call and a place to an answer.
 
+pub(crate) mod attachment;
+mod availability;
 mod delete;
+mod export;
 mod get;
+pub(crate) mod lock;
 mod make;
+mod outbox;
 mod post;
 mod propfind;
 mod proppatch;
@@ -12,9 +17,11 @@ mod report;
 mod search;
 mod sync;
 mod transfer;
+mod transfer_collection;
 
 pub(crate) use delete::delete;
 pub(crate) use get::get;
+pub(crate) use lock::{lock, unlock};
 pub(crate) use make::{mkcalendar, mkcol};
 pub(crate) use post::post;
 pub(crate) use propfind::propfind;

@@ -1,147 +1,88 @@
-//! POST to the scheduling outbox (RFC 6638 §5): when people are busy.
+//! POST: what a client sends to a place without naming what becomes of it.
 
 use http::StatusCode;
-use kontor_dav_proto::xml::Writer;
-use kontor_dav_proto::{Element, Name, Precondition};
-use kontor_model::free_busy::{Busy, to_component};
-use kontor_model::icalendar::{Component, Limits, Property};
-use kontor_storage_client::proto::person_busy::Status;
-use kontor_storage_client::proto::{FreeBusyRequest, PersonBusy};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use kontor_dav_proto::header::ETag;
+use kontor_storage_client::proto::put_item_request::Expected;
 
-use crate::answer::{Answer, Failure, xml};
+use super::put::{read, store, without_parent};
+use super::{attachment, outbox};
+use crate::answer::{Answer, Failure, put, status};
 use crate::call::Call;
-use crate::home::OUTBOX;
+use crate::home::{Holds, OUTBOX};
+use crate::item::tag;
 use crate::place::{Place, Tree};
-use crate::scheduling::is_own;
 
 pub(crate) async fn post(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
-    let Place::Collection(Tree::Calendars, owner, slug) = place else { return Err(Call::not_here()) };
-    if slug != OUTBOX {
-        return Err(Call::not_here());
+    match place {
+        Place::Item(Tree::Calendars, address, slug, name) => {
+            attachment::change(call, (address, slug, name)).await
+        }
+        Place::Collection(Tree::Calendars, owner, slug) if slug == OUTBOX => outbox::busy(call, owner).await,
+        Place::Collection(tree, address, slug) => add_member(call, *tree, address, slug).await,
+        _ => Err(Call::not_here()),
     }
-    if !call.session.info().address.eq_ignore_ascii_case(owner) {
-        return Err(Failure::not_found());
-    }
-    let question = Question::read(&call.body)?;
-    if !is_own(call, &question.organizer).await? {
-        let what = "the organizer is somebody else";
-        return Err(Failure::precondition(Precondition::OrganizerAllowed, what));
-    }
-    let request = FreeBusyRequest {
-        addresses: question.attendees.iter().map(|line| line.address().email().unwrap_or_default()).collect(),
-        start: question.start,
-        end: question.end,
-        ignore_uid: question.ignored.clone(),
-        folder_id: 0,
+}
+
+/// A new member, named by the server (RFC 5995).
+async fn add_member(call: &Call<'_>, tree: Tree, address: &str, slug: &str) -> Result<Answer, Failure> {
+    let collection = call.collection(tree, address, slug).await.map_err(without_parent)?;
+    let (wanted, extension) = match collection.holds {
+        Holds::Cards => ("text/vcard", "vcf"),
+        _ => ("text/calendar", "ics"),
     };
-    let people = call.session.free_busy(request).await?;
-    let responses = question.attendees.iter().zip(&people).map(|(line, busy)| question.response(line, busy));
-    let answer = Element::new(Name::caldav("schedule-response")).with_all(responses);
-    let mut writer = Writer::document();
-    writer.element(&answer);
-    Ok(xml(StatusCode::OK, writer.take()))
-}
-
-/// A VFREEBUSY with METHOD REQUEST (RFC 5546 §3.3.2).
-struct Question {
-    organizer: Property,
-    attendees: Vec<Property>,
-    /// Unix seconds.
-    start: i64,
-    end: i64,
-    uid: Option<Property>,
-    stamp: Option<Property>,
-    /// A meeting that does not count.
-    ignored: String,
-}
-
-impl Question {
-    fn read(text: &[u8]) -> Result<Self, Failure> {
-        let calendar = Component::parse(text, &Limits::default())
-            .map_err(|_| Failure::precondition(Precondition::ValidCalendarData, "this is no calendar"))?;
-        let invalid = |what| Failure::precondition(Precondition::ValidSchedulingMessage, what);
-        let is_request = calendar
-            .property("METHOD")
-            .is_some_and(|method| method.value.trim().eq_ignore_ascii_case("REQUEST"));
-        let part = calendar.component("VFREEBUSY").filter(|_| is_request);
-        let part = part.ok_or_else(|| invalid("only a VFREEBUSY with METHOD:REQUEST is answered here"))?;
-        let zones =
-            kontor_model::time_zone::CalendarZones::of(&calendar, kontor_model::time_zone::TimeZone::utc());
-        let time = |name| part.time(name).and_then(Result::ok).map(|time| zones.to_unix(&time));
-        let (Some(start), Some(end)) = (time("DTSTART"), time("DTEND")) else {
-            return Err(invalid("a DTSTART and a DTEND are needed"));
-        };
-        let organizer = part.property("ORGANIZER").cloned();
-        let attendees: Vec<Property> = part.properties_named("ATTENDEE").cloned().collect();
-        if start >= end || end - start > LONGEST {
-            return Err(invalid("at most 400 days can be asked for"));
-        }
-        if attendees.is_empty() || attendees.len() > MOST_PEOPLE {
-            return Err(invalid("1 to 100 people can be asked for"));
-        }
-        Ok(Self {
-            organizer: organizer.ok_or_else(|| invalid("an ORGANIZER is needed"))?,
-            attendees,
-            start,
-            end,
-            uid: part.property("UID").cloned(),
-            stamp: part.property("DTSTAMP").cloned(),
-            // Apple's clients say which meeting is being moved.
-            ignored: part.text("X-CALENDARSERVER-MASK-UID").unwrap_or_default(),
-        })
+    let kind = call.header(CONTENT_TYPE)?.unwrap_or(wanted);
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted) {
+        return Err(kontor_dav_proto::Error::MediaType.into());
     }
-
-    fn response(&self, attendee: &Property, busy: &PersonBusy) -> Element {
-        let recipient = Element::new(Name::dav("href")).with_text(&attendee.value);
-        let recipient = Element::new(Name::caldav("recipient")).with(recipient);
-        let status = |text: &str| Element::new(Name::caldav("request-status")).with_text(text);
-        let response = Element::new(Name::caldav("response")).with(recipient);
-        if busy.status() != Status::Known {
-            return response.with(status("3.7;Invalid calendar user"));
-        }
-        let kind = |code: u32| u8::try_from(code).ok().and_then(Busy::from_code).unwrap_or(Busy::Busy);
-        let times: Vec<_> = busy.times.iter().map(|time| (time.start..time.end, kind(time.kind))).collect();
-        let mut part = to_component(&times, &(self.start..self.end));
-        part.properties.extend(self.uid.iter().chain(&self.stamp).cloned());
-        part.push(self.organizer.clone());
-        part.push(attendee.clone());
-        let mut calendar = Component::new("VCALENDAR");
-        calendar.push(Property::new("VERSION", "2.0"));
-        calendar.push(Property::new("PRODID", "-//Kontor//DAV//EN"));
-        calendar.push(Property::new("METHOD", "REPLY"));
-        calendar.components.push(part);
-        let data = Element::new(Name::caldav("calendar-data")).with_text(calendar.to_string());
-        response.with(status("2.0;Success")).with(data)
+    let item = read(&collection, &call.body).await?;
+    let mut name = name_for(&item.uid).map(|uid| format!("{uid}.{extension}"));
+    if let Some(known) = &name
+        && call
+            .find_item(&collection, known, false)
+            .await?
+            .is_some_and(|there| there.facts.is_none_or(|facts| facts.item_uid != item.uid))
+    {
+        name = None;
     }
+    let name = name.unwrap_or_else(|| format!("{:032x}.{extension}", rand::random::<u128>()));
+    // What has the UID already is found by it, whatever it is called.
+    store(call, &collection, &name, &item, Some(Expected::Absent(true))).await.map_err(|failure| {
+        if failure.status() == StatusCode::PRECONDITION_FAILED {
+            super::put::uid_taken(&collection, &name)
+        } else {
+            failure
+        }
+    })?;
+    let mut answer = status(StatusCode::CREATED);
+    put(&mut answer, LOCATION, &collection.item_place(&name).href());
+    if item.as_sent {
+        put(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+    }
+    Ok(answer)
 }
 
-/// Seconds.
-const LONGEST: i64 = 400 * 86_400;
-const MOST_PEOPLE: usize = 100;
+/// A UID as it stands, where it can be a name that nobody must encode.
+fn name_for(uid: &str) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    (uid.len() <= LONGEST
+        && uid.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && uid.chars().all(is_plain))
+    .then_some(uid)
+}
+
+/// Octets.
+const LONGEST: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn read(method: &str, lines: &str) -> Result<Question, Failure> {
-        let text = format!(
-            "BEGIN:VCALENDAR\r\nMETHOD:{method}\r\nBEGIN:VFREEBUSY\r\nUID:1\r\n{lines}END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
-        );
-        Question::read(text.as_bytes())
-    }
+    use super::name_for;
 
     #[test]
-    fn questions_are_read_and_bounded() {
-        let lines = "ORGANIZER:mailto:a@x\r\nATTENDEE:mailto:b@x\r\nDTSTART:20260302T000000Z\r\n";
-        let day = format!("{lines}DTEND:20260303T000000Z\r\n");
-        let question = read("REQUEST", &day).unwrap();
-        assert_eq!(question.end - question.start, 86_400);
-        assert!(read("PUBLISH", &day).is_err());
-        assert!(read("REQUEST", lines).is_err());
-        assert!(read("REQUEST", &format!("{lines}DTEND:20290303T000000Z\r\n")).is_err());
-        assert!(read("REQUEST", &day.replace("ATTENDEE", "X-A")).is_err());
-        let busy = PersonBusy { status: Status::Unknown as i32, ..PersonBusy::default() };
-        let response = question.response(&question.attendees[0], &busy);
-        assert!(!response.elements().any(|element| element.name.local() == "calendar-data"));
+    fn names_from_uids() {
+        assert_eq!(name_for("A1-b@x.example"), Some("A1-b@x.example"));
+        for uid in ["", "..", "a/b", "a b", "\u{e4}", &"a".repeat(101)] {
+            assert_eq!(name_for(uid), None, "{uid}");
+        }
     }
 }

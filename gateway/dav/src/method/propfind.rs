@@ -27,6 +27,7 @@ pub(crate) async fn propfind(call: &Call<'_>, place: &Place) -> Result<Answer, F
         calendar_data: None,
         address_data: None,
         minimal: prefer.is_minimal(),
+        without_zones: call.without_zones()?,
     };
     let mut answer = describe(call, place, depth, wanted, !prefer.depth_noroot).await?;
     if let Some(applied) = prefer.applied() {
@@ -88,6 +89,8 @@ async fn describe(
                 }
             }
         }
+        // It is had with GET alone.
+        Place::Attachment(..) => return Err(Call::not_here()),
         Place::Principal(address) => {
             let person = person(call, address).await?;
             say(&mut out, &PrincipalResource { person: &person, viewer });
@@ -126,7 +129,12 @@ impl<R: Resource> DynResource for R {
 
 fn of_collection<'a>(call: &'a Call<'_>, collection: &'a Collection) -> CollectionResource<'a> {
     let viewer = call.session.info().address.as_str();
-    CollectionResource { collection, viewer, max_item: call.config.max_item }
+    CollectionResource {
+        collection,
+        viewer,
+        max_item: call.config.max_item,
+        max_attachment: call.config.max_attachment,
+    }
 }
 
 /// Says what is wanted of every item.
@@ -160,6 +168,7 @@ impl Lister for Members {
             viewer: &self.viewer,
             calendar_data: self.wanted.calendar_data.as_ref(),
             address_data: self.wanted.address_data.as_ref(),
+            without_zones: self.wanted.without_zones,
             floating: &self.floating,
         };
         out.response(&response(&resource, &self.wanted.properties, self.wanted.minimal));

@@ -5,19 +5,30 @@ use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
 use kontor_dav_proto::{CALDAV, Element, Name, Precondition};
 use kontor_storage_client::proto::UpdateFolderRequest;
 
+use super::availability;
 use crate::answer::{Answer, Failure, multistatus};
 use crate::birthdays;
 use crate::call::Call;
 use crate::derived::Source;
-use crate::place::Place;
+use crate::home::INBOX;
+use crate::place::{Place, Tree};
 use crate::property::MadeBy;
 
 pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     let update = PropertyUpdate::parse(&call.body, call.limits)?;
+    if let Place::Home(Tree::Calendars, owner) = place {
+        return availability::proppatch(call, place, owner, &update).await;
+    }
+    if let Place::Collection(Tree::Calendars, owner, slug) = place
+        && slug == INBOX
+        && availability::is_all_of(&update)
+    {
+        return availability::proppatch(call, place, owner, &update).await;
+    }
     let Place::Collection(tree, address, slug) = place else {
         // The properties of anything else are ours to say.
         let refused: Vec<Name> = update.changes.iter().map(|change| change.name().clone()).collect();
-        return Ok(answer(place, &update, &refused));
+        return Ok(answer(place, &update, &refused, PROTECTED));
     };
     let collection = call.collection(*tree, address, slug).await?;
     let refused: Vec<Name> = update
@@ -28,8 +39,9 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         .cloned()
         .collect();
     if !refused.is_empty() {
-        return Ok(answer(place, &update, &refused));
+        return Ok(answer(place, &update, &refused, PROTECTED));
     }
+    collection.unlocked(call)?;
     let mut kept = collection.kept.clone();
     let (mut name, mut transparent) = (None, None);
     for change in &update.changes {
@@ -43,13 +55,17 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
                 transparent = Some(element.has(CALDAV, "transparent"));
             }
             PropertyChange::Remove(removed) if is_transparency(removed) => transparent = Some(false),
-            PropertyChange::Set(element) => kept.set(element.clone()),
-            PropertyChange::Remove(removed) => kept.remove(removed),
+            PropertyChange::Set(element) => {
+                if let Err(precondition) = kept.choose(element.clone()) {
+                    return Ok(answer(place, &update, std::slice::from_ref(&element.name), precondition));
+                }
+            }
+            PropertyChange::Remove(removed) => kept.forget(removed),
         }
     }
     if let Source::Birthdays(_) = &collection.source {
         birthdays::patch(call, &kept, name.as_deref()).await?;
-        return Ok(answer(place, &update, &[]));
+        return Ok(answer(place, &update, &[], PROTECTED));
     }
     let name = name.map(|name| folder_name(&name)).filter(|name| *name != collection.folder.name);
     let time_zone = kept.time_zone_text();
@@ -70,17 +86,16 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
     {
         call.session.update_folder(request).await?;
     }
-    Ok(answer(place, &update, &[]))
+    Ok(answer(place, &update, &[], PROTECTED))
 }
 
 /// What became of each property: when one is refused, none of the others is set either.
-fn answer(place: &Place, update: &PropertyUpdate, refused: &[Name]) -> Answer {
+pub(super) fn answer(place: &Place, update: &PropertyUpdate, refused: &[Name], why: Precondition) -> Answer {
     let response = update.changes.iter().map(PropertyChange::name).fold(
         Response::new(place.href()),
         |response, name| {
             if refused.contains(name) {
-                let error = ErrorBody::of(Precondition::CannotModifyProtectedProperty);
-                response.refused(403, name.clone(), error)
+                response.refused(403, name.clone(), ErrorBody::of(why))
             } else {
                 response.with(if refused.is_empty() { 200 } else { 424 }, Element::new(name.clone()))
             }
@@ -107,6 +122,7 @@ pub(crate) fn folder_name(text: &str) -> String {
     name.get(..end.unwrap_or_default()).unwrap_or_default().trim().to_owned()
 }
 
+pub(super) const PROTECTED: Precondition = Precondition::CannotModifyProtectedProperty;
 /// Octets.
 const MOST_NAME: usize = 255;
 

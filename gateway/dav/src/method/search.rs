@@ -224,10 +224,10 @@ pub(super) async fn expand_property(
         }
         Place::Collection(tree, address, slug) => {
             let collection = call.collection(*tree, address, slug).await?;
-            let max_item = call.config.max_item;
-            values(&CollectionResource { collection: &collection, viewer, max_item }, &names)
+            let (max_item, max_attachment) = (call.config.max_item, call.config.max_attachment);
+            values(&CollectionResource { collection: &collection, viewer, max_item, max_attachment }, &names)
         }
-        Place::Item(..) => return Err(Call::not_here()),
+        Place::Item(..) | Place::Attachment(..) => return Err(Call::not_here()),
         place => values(&PlaceResource { place, viewer, collections: &[] }, &names),
     };
     for (property, value) in asked.iter().zip(found) {
