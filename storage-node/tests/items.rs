@@ -3,7 +3,10 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod support;
 
-use kontor_model::FolderRole;
+use kontor_model::property::{Bag, FileTime, named, tags};
+use kontor_model::recurrence::{Pattern, StoredRecurrence};
+use kontor_model::time_zone::TimeZoneDefinition;
+use kontor_model::{FolderRole, GlobalObjectId};
 use kontor_storage_client::proto::{self, Rights, put_item_request::Expected};
 use kontor_storage_client::{Place, PreparedMessage, Session, StoreError};
 use support::{House, mail};
@@ -22,6 +25,7 @@ async fn items_have_names_and_versions() {
     collections_have_paths_and_properties(&house).await;
     strangers_and_guests(&house).await;
     two_at_once_do_not_both_win(&house).await;
+    properties_follow_from_the_text(&house).await;
     a_sweep_forgets_what_nobody_can_ask_for(&house).await;
 }
 
@@ -372,6 +376,56 @@ async fn two_at_once_do_not_both_win(house: &House) {
     assert_eq!(total, Some(1));
     clear(&anna).await;
 }
+
+async fn properties_follow_from_the_text(house: &House) {
+    let anna = house.login("anna@one.example").await;
+    put(&anna, "series.ics", "series", SERIES).await;
+    put(&anna, "no.ics", "no", "no calendar object").await;
+    put(&anna, "card.vcf", "card", CARD).await;
+    let chunk = ask(&anna, proto::ItemsRequest { properties: true, ..of(&anna) }).await.expect("items");
+    let bag = |name: &str| {
+        let item =
+            chunk.items.iter().find(|item| item.facts.as_ref().is_some_and(|facts| facts.name == name));
+        let item = item.expect("an item");
+        assert_eq!(item.body, None, "nobody asked");
+        item.properties.as_ref().map(|octets| Bag::decode(octets).expect("a bag"))
+    };
+    assert_eq!(bag("no.ics"), None);
+    assert_eq!(bag("card.vcf").expect("a contact").string(tags::SURNAME), Some("Lovelace"));
+    let series = bag("series.ics").expect("an appointment");
+    // 2026-03-23 at nine in Vienna, before the clocks change; nothing of it is in UTC.
+    let begins = 1_774_252_800;
+    assert_eq!(series.time(named::APPOINTMENT_START_WHOLE), Some(FileTime::from_unix(begins)));
+    assert_eq!(series.time(named::APPOINTMENT_END_WHOLE), Some(FileTime::from_unix(begins + 1800)));
+    let octets = series.binary(named::APPOINTMENT_RECUR).expect("a recurrence");
+    let stored = StoredRecurrence::read(octets).expect("a recurrence");
+    assert_eq!((stored.pattern.pattern, stored.pattern.count), (Pattern::Week(0b10), 4));
+    assert_eq!((stored.start_offset, stored.end_offset), (540, 570));
+    let [changed] = stored.exceptions.as_slice() else { panic!("{:?}", stored.exceptions) };
+    assert_eq!(changed.start - changed.original_start, 26 * 60, "moved to Tuesday at eleven");
+    assert_eq!(changed.subject.as_deref(), Some("On Tuesday"));
+    let zone = series.binary(named::APPOINTMENT_TIME_ZONE_DEFINITION_RECUR).expect("a zone");
+    let zone = TimeZoneDefinition::decode(zone).expect("a zone");
+    assert_eq!(zone.key_name, "W. Europe Standard Time");
+    let id = GlobalObjectId::read(series.binary(named::GLOBAL_OBJECT_ID).expect("an id")).expect("an id");
+    assert_eq!(id.uid(), "series@one.example");
+    // The text is the body, if it is wanted.
+    let both = proto::ItemsRequest { properties: true, body: true, max_body: 1 << 20, ..of(&anna) };
+    let chunk = ask(&anna, both).await.expect("items");
+    assert!(chunk.items.iter().all(|item| item.body.is_some()));
+    assert_eq!(chunk.items.iter().filter(|item| item.properties.is_some()).count(), 2);
+    assert!(items(&anna).await.items.iter().all(|item| item.properties.is_none()));
+    clear(&anna).await;
+}
+
+const SERIES: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\nBEGIN:VEVENT\r\n\
+    UID:series@one.example\r\nDTSTAMP:20260301T000000Z\r\nSUMMARY:Weekly\r\n\
+    DTSTART;TZID=Europe/Vienna:20260323T090000\r\nDURATION:PT30M\r\nRRULE:FREQ=WEEKLY;COUNT=4\r\n\
+    END:VEVENT\r\nBEGIN:VEVENT\r\nUID:series@one.example\r\nDTSTAMP:20260301T000000Z\r\n\
+    RECURRENCE-ID;TZID=Europe/Vienna:20260330T090000\r\nSUMMARY:On Tuesday\r\n\
+    DTSTART;TZID=Europe/Vienna:20260331T110000\r\nDURATION:PT30M\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+const CARD: &str =
+    "BEGIN:VCARD\r\nVERSION:3.0\r\nN:Lovelace;Ada;;;\r\nFN:Ada Lovelace\r\nUID:card\r\nEND:VCARD\r\n";
 
 async fn a_sweep_forgets_what_nobody_can_ask_for(house: &House) {
     let anna = house.login("anna@one.example").await;

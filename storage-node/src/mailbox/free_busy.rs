@@ -248,7 +248,7 @@ fn check(window: &Range<i64>) -> Result<(), Error> {
 }
 
 /// The zone of floating times that a folder says.
-fn zone(said: &str) -> TimeZone {
+pub(super) fn zone(said: &str) -> TimeZone {
     let of_calendar = || {
         let calendar = Component::parse(said.trim().as_bytes(), &icalendar::Limits::default()).ok()?;
         TimeZone::from_vtimezone(calendar.component("VTIMEZONE")?).ok()

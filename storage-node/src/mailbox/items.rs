@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::change::{Change, KIND_GONE};
 use super::content::Content;
 use super::fetch::gather;
+use super::item_properties::{MOST_DERIVED, MOST_DERIVED_FROM};
 use super::itip_messages::{self, Origin};
 use super::state::{FolderState, Row, SEEN, log_change, wire_u32};
 use super::store_messages::{NewMessage, Stored, store_in};
@@ -348,16 +349,20 @@ impl Mailboxes {
         highest_cn: u64,
     ) -> Result<proto::ItemsChunk, Error> {
         let ids: Vec<Uuid> = page.iter().map(|(row, _)| row.content_id).collect();
-        let contents = self.contents(request.mailbox_id, &ids, request.body).await?;
+        let contents = self.contents(request.mailbox_id, &ids, request.body || request.properties).await?;
         let mut items = Vec::with_capacity(page.len());
+        let mut texts = Vec::new();
         for (row, named) in page {
             // Its row went meanwhile.
             let Some(content) = contents.get(&row.content_id) else { continue };
-            let body = if request.body && content.size <= request.max_body {
-                Some(self.whole_body(tenant, content).await?)
-            } else {
-                None
-            };
+            let wanted = request.body && content.size <= request.max_body;
+            let derived = request.properties && content.size <= MOST_DERIVED_FROM;
+            let whole = if wanted || derived { Some(self.whole_body(tenant, content).await?) } else { None };
+            if let (true, Some(whole)) = (derived, &whole) {
+                let header = usize::try_from(content.header_size).unwrap_or(usize::MAX).min(whole.len());
+                texts.push((items.len(), whole.slice(header..)));
+            }
+            let body = whole.filter(|_| wanted);
             items.push(proto::Item {
                 facts: Some(named.facts.clone()),
                 uid: row.uid,
@@ -368,7 +373,15 @@ impl Mailboxes {
                 header_size: content.header_size,
                 created_at: row.received_at,
                 body,
+                properties: None,
             });
+        }
+        if !texts.is_empty() {
+            for (at, properties) in self.derived(request.mailbox_id, request.folder_id, texts).await? {
+                if let Some(item) = items.get_mut(at) {
+                    item.properties = Some(properties);
+                }
+            }
         }
         Ok(proto::ItemsChunk { highest_cn, items, ..Default::default() })
     }
@@ -519,6 +532,10 @@ fn page_length(rows: &[(Row, Named)], request: &proto::ItemsRequest) -> usize {
         weight += 256;
         if request.body && row.size <= request.max_body {
             weight += row.size;
+        }
+        if request.properties {
+            // About what they are; a text of a few lines has some 2 KiB of them.
+            weight += 2048 + row.size.min(MOST_DERIVED as u64);
         }
         if weight > PAGE_OCTETS && i > 0 {
             return i;

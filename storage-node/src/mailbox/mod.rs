@@ -11,6 +11,7 @@ mod fetch;
 mod fold;
 mod folders;
 mod free_busy;
+mod item_properties;
 mod items;
 mod itip_messages;
 mod permissions;
