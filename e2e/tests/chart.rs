@@ -393,6 +393,7 @@ fn custom(object: &Value) -> Result<()> {
         "Tenant" => whole::<kontor_crds::Tenant>(object),
         "MailDomain" => whole::<kontor_crds::MailDomain>(object),
         "Mailbox" => whole::<kontor_crds::Mailbox>(object),
+        "ResourceMailbox" => whole::<kontor_crds::ResourceMailbox>(object),
         other => bail!("unknown kind {other}"),
     }
 }
