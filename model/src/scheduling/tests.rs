@@ -357,10 +357,10 @@ fn whoever_agreed_to_another_time_is_asked_again() {
         ["ACCEPTED", "NEEDS-ACTION", "NEEDS-ACTION"].map(str::to_owned),
         ["ACCEPTED", "ACCEPTED", "DECLINED"].map(str::to_owned),
     );
-    assert_eq!(asked(before.clone()), [given.clone()]);
-    assert_eq!(asked(with(&before, "SUMMARY:Plan", "SUMMARY:Plans")), [given.clone()]);
-    assert_eq!(asked(with(&before, "COUNT=5", "COUNT=6")), [open.clone()]);
-    assert_eq!(asked(with(&before, "20260302T090000", "20260302T080000")), [open.clone()]);
+    assert_eq!(asked(before.clone()), std::slice::from_ref(&given));
+    assert_eq!(asked(with(&before, "SUMMARY:Plan", "SUMMARY:Plans")), std::slice::from_ref(&given));
+    assert_eq!(asked(with(&before, "COUNT=5", "COUNT=6")), std::slice::from_ref(&open));
+    assert_eq!(asked(with(&before, "20260302T090000", "20260302T080000")), std::slice::from_ref(&open));
     // One instance at another time, and one where the series has it.
     let mut after = before.clone();
     for (id, start) in [("20260309T090000", "20260309T093000"), ("20260316T090000", "20260316T090000")] {
