@@ -92,11 +92,8 @@ fn is_calendar(class: &str) -> bool {
 /// What somebody may do who acts for the owner of a calendar, to read.
 const READ: u32 = Rights::FreeBusy as u32 | Rights::Visible as u32 | Rights::Read as u32;
 /// And to write.
-const READ_WRITE: u32 = READ
-    | Rights::Flags as u32
-    | Rights::Create as u32
-    | Rights::Edit as u32
-    | Rights::Delete as u32;
+const READ_WRITE: u32 =
+    READ | Rights::Flags as u32 | Rights::Create as u32 | Rights::Edit as u32 | Rights::Delete as u32;
 
 /// All that an owner may do.
 pub(crate) const OWNER: u32 = 0x1ff;
@@ -176,8 +173,8 @@ impl Access {
         // A grant in another tenant is no grant, whatever a row says. Where nothing is said to everybody, they may know
         // when the owner is busy by the calendar, as it is usual (Exchange: Default = free/busy time).
         let statement = client
-            .prepare_cached(
-                &format!("WITH {MINE}
+            .prepare_cached(&format!(
+                "WITH {MINE}
                  SELECT coalesce(
                      (SELECT bit_or(p.rights) FROM folder_permission p
                       JOIN mine ON p.principal_kind = mine.kind AND p.principal_id = mine.id
@@ -190,8 +187,8 @@ impl Access {
                       WHERE x.mailbox_id = $3), f.container_class
                  FROM folder f JOIN mailbox m USING (mailbox_id)
                  WHERE f.mailbox_id = $3 AND f.folder_id = $4 AND f.deleted_at IS NULL
-                     AND m.tenant_id = $2 AND m.deleted_at IS NULL"),
-            )
+                     AND m.tenant_id = $2 AND m.deleted_at IS NULL"
+            ))
             .await?;
         let row = client
             .query_opt(

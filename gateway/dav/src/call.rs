@@ -4,12 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use kontor_dav_proto::header::{Depth, Prefer, brief};
 use kontor_dav_proto::{Error, Limits};
-use kontor_storage_client::proto::{Item, ItemsChunk, ItemsRequest};
+use kontor_storage_client::proto::{Item, ItemsChunk, ItemsRequest, OpenResponse};
 use kontor_storage_client::{Session, StoreError};
 use tonic::Streaming;
 
 use crate::answer::Failure;
 use crate::config::DavConfig;
+use crate::guest::{guest, shared_in};
 use crate::home::{Collection, collections};
 use crate::place::Tree;
 
@@ -52,7 +53,26 @@ impl Call<'_> {
     /// Where there is nobody of this address, or nothing that may be seen.
     pub async fn collections(&self, tree: Tree, address: &str) -> Result<Vec<Collection>, Failure> {
         let opened = self.session.open(address).await?;
-        Ok(collections(opened).into_iter().filter(|collection| collection.holds.tree() == tree).collect())
+        let is_own = opened.mailbox_id == self.session.info().mailbox_id;
+        let home = opened.address.clone();
+        let mut found = self.of_mailbox(opened);
+        if is_own {
+            let shared = self.session.shared_with_me(0, 0).await?;
+            found.extend(shared.into_iter().filter_map(|shared| guest(&home, shared)));
+        }
+        found.retain(|collection| collection.holds.tree() == tree);
+        Ok(found)
+    }
+
+    /// The collections that are in a mailbox itself.
+    fn of_mailbox(&self, opened: OpenResponse) -> Vec<Collection> {
+        let is_own = opened.mailbox_id == self.session.info().mailbox_id;
+        let mut found = collections(opened);
+        if !is_own {
+            // How much somebody keeps is not for guests to know.
+            found.iter_mut().for_each(|collection| collection.quota = None);
+        }
+        found
     }
 
     /// One collection.
@@ -60,8 +80,18 @@ impl Call<'_> {
     /// # Errors
     /// Where there is none that may be seen.
     pub async fn collection(&self, tree: Tree, address: &str, slug: &str) -> Result<Collection, Failure> {
-        let all = self.collections(tree, address).await?;
-        all.into_iter().find(|collection| collection.slug == slug).ok_or_else(Failure::not_found)
+        let own = self.session.info();
+        let of_others = shared_in(slug).filter(|_| address.eq_ignore_ascii_case(&own.address));
+        let all = if let Some((mailbox_id, folder_id)) = of_others {
+            let shared = self.session.shared_with_me(mailbox_id, folder_id).await?;
+            shared.into_iter().filter_map(|shared| guest(&own.address, shared)).collect()
+        } else if shared_in(slug).is_some() {
+            self.collections(tree, address).await?
+        } else {
+            self.of_mailbox(self.session.open(address).await?)
+        };
+        let is_meant = |collection: &Collection| collection.slug == slug && collection.holds.tree() == tree;
+        all.into_iter().find(is_meant).ok_or_else(Failure::not_found)
     }
 
     /// Items of a collection.

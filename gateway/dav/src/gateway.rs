@@ -122,6 +122,8 @@ impl Gateway {
             "COPY" => method::transfer(&call, &place, false).await,
             "MOVE" => method::transfer(&call, &place, true).await,
             "REPORT" => method::report(&call, &place).await,
+            "ACL" => method::acl(&call, &place).await,
+            "POST" => method::post(&call, &place).await,
             _ => Err(Call::not_here()),
         }
     }
@@ -169,9 +171,9 @@ where
 const TOO_LARGE: Failure =
     Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "this is larger than what is taken");
 const DAV: HeaderName = HeaderName::from_static("dav");
-const CLASSES: &str = "1, 3, extended-mkcol, calendar-access, addressbook";
+const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-proxy, calendarserver-sharing, addressbook";
 const METHODS: &str =
-    "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, REPORT";
+    "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, REPORT, ACL, POST";
 /// Octets.
 const DISCARDED: usize = 256 << 10;
 const DISCARD_WITHIN: Duration = Duration::from_secs(2);

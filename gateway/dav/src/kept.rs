@@ -42,6 +42,10 @@ impl Kept {
         self.0.iter().map(|element| &element.name)
     }
 
+    pub fn elements(&self) -> impl Iterator<Item = &Element> {
+        self.0.iter()
+    }
+
     pub fn set(&mut self, property: Element) {
         self.remove(&property.name.clone());
         self.0.push(property);

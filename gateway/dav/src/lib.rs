@@ -22,9 +22,10 @@
 //!
 //! Implements, of RFC 4918 (WebDAV) classes 1 and 3, RFC 5397 (current-user-principal), RFC 5689 (extended MKCOL), RFC
 //! 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV), RFC 6352 (CardDAV),
-//! RFC 6764 §5 (well-known URIs), and `getctag` of Apple's calendar server.
+//! RFC 6764 §5 (well-known URIs), RFC 3744 (ACL) as far as the store's rights go: they only grant; and of Apple's calendar
+//! server `getctag`, sharing, where a share is accepted as soon as it is given, and calendar-proxy.
 //!
-//! Not yet: locks, ACL, sharing, scheduling, free/busy times, managed attachments.
+//! Not yet: locks, scheduling, managed attachments.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
@@ -34,12 +35,14 @@ mod call;
 mod condition;
 mod config;
 mod gateway;
+mod guest;
 mod home;
 mod item;
 mod kept;
 mod listing;
 mod method;
 mod place;
+mod privilege;
 mod property;
 mod sign_in;
 

@@ -78,7 +78,9 @@ impl Privilege {
             Read => may(Rights::Read),
             ReadFreeBusy => may(Rights::Read) || may(Rights::FreeBusy),
             ReadCurrentUserPrivilegeSet => may(Rights::Read) || may(Rights::Visible),
-            WriteProperties => may(Rights::Owner) || [Bind, Unbind, WriteContent].iter().all(|p| p.is_in(rights)),
+            WriteProperties => {
+                may(Rights::Owner) || [Bind, Unbind, WriteContent].iter().all(|p| p.is_in(rights))
+            }
             WriteContent => may(Rights::Edit),
             Bind => may(Rights::Create),
             Unbind => may(Rights::Delete),
@@ -111,7 +113,8 @@ impl Privilege {
         }
         let language = Name::known(kontor_dav_proto::XML, "lang");
         let description = Element::new(Name::dav("description")).with_attribute(language, "en");
-        out.with(description.with_text(self.description())).with_all(self.parts().iter().map(|part| part.supported()))
+        out.with(description.with_text(self.description()))
+            .with_all(self.parts().iter().map(|part| part.supported()))
     }
 }
 
@@ -204,7 +207,8 @@ mod tests {
 
     #[test]
     fn readers_do_not_write() {
-        let names = |rights| held(rights).map(|privilege| privilege.name().local().to_owned()).collect::<Vec<_>>();
+        let names =
+            |rights| held(rights).map(|privilege| privilege.name().local().to_owned()).collect::<Vec<_>>();
         assert_eq!(names(READ), ["read", "read-free-busy", "read-current-user-privilege-set"]);
         assert!(names(READ_WRITE).contains(&"write".to_owned()));
         assert!(!names(READ_WRITE).contains(&"read-acl".to_owned()));

@@ -188,7 +188,8 @@ impl Session {
         &self,
         request: proto::SetCalendarProxiesRequest,
     ) -> Result<(), StoreError> {
-        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).set_calendar_proxies(r).await }).await?;
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).set_calendar_proxies(r).await })
+            .await?;
         Ok(())
     }
 

@@ -62,7 +62,10 @@ impl Mailboxes {
         // Two changes at once come one after the other.
         transaction.execute("SELECT FROM mailbox WHERE mailbox_id = $1 FOR UPDATE", &[&m]).await?;
         transaction
-            .execute("DELETE FROM calendar_proxy WHERE mailbox_id = $1 AND writes = $2", &[&m, &request.writes])
+            .execute(
+                "DELETE FROM calendar_proxy WHERE mailbox_id = $1 AND writes = $2",
+                &[&m, &request.writes],
+            )
             .await?;
         for address in &request.addresses {
             let (kind, id) = principal_of(&transaction, who, address).await?;

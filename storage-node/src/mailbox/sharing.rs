@@ -24,7 +24,8 @@ impl Mailboxes {
         request: &proto::SharedWithMeRequest,
     ) -> Result<proto::SharedWithMeResponse, Error> {
         let client = self.db.get().await?;
-        let columns = COLUMNS.split(',').map(|column| format!("f.{}", column.trim())).collect::<Vec<_>>().join(", ");
+        let columns =
+            COLUMNS.split(',').map(|column| format!("f.{}", column.trim())).collect::<Vec<_>>().join(", ");
         let statement = client
             .prepare_cached(&format!(
                 "WITH {MINE}, granted AS (
@@ -90,7 +91,11 @@ impl Mailboxes {
     }
 
     /// What a guest says of a folder of somebody else, for their own eyes.
-    pub async fn update_shared(&self, who: &Principal, request: &proto::UpdateSharedRequest) -> Result<(), Error> {
+    pub async fn update_shared(
+        &self,
+        who: &Principal,
+        request: &proto::UpdateSharedRequest,
+    ) -> Result<(), Error> {
         let (mailbox, folder) = (request.mailbox_id, request.folder_id);
         self.require_guest(who, mailbox, folder).await?;
         check_properties(&request.properties)?;

@@ -12,6 +12,7 @@ use kontor_storage_client::proto::CreateFolderRequest;
 use super::proppatch::{folder_name, is_display_name, is_transparency};
 use crate::answer::{Answer, Failure, put, status, xml};
 use crate::call::Call;
+use crate::guest::shared_in;
 use crate::home::{Holds, components_in};
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
@@ -63,6 +64,9 @@ async fn make(
             }
         });
         return Ok(xml(StatusCode::FORBIDDEN, mkcol_response(root, &response)));
+    }
+    if shared_in(slug).is_some() {
+        return Err(Failure::forbidden("names like this are those of shared collections"));
     }
     let holds = what_it_holds(*tree, &wanted)?;
     let collections = call.collections(*tree, address).await?;

@@ -1,20 +1,26 @@
 //! The methods, each a function from a call and a place to an answer.
 
+mod acl;
 mod delete;
+mod free_busy;
 mod get;
 mod make;
+mod post;
 mod propfind;
 mod proppatch;
 mod put;
 mod query;
 mod report;
 mod search;
+mod share;
 mod sync;
 mod transfer;
 
+pub(crate) use acl::acl;
 pub(crate) use delete::delete;
 pub(crate) use get::get;
 pub(crate) use make::{mkcalendar, mkcol};
+pub(crate) use post::post;
 pub(crate) use propfind::propfind;
 pub(crate) use proppatch::proppatch;
 pub(crate) use put::put;

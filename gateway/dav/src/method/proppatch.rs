@@ -2,16 +2,22 @@
 
 use kontor_dav_proto::request::{PropertyChange, PropertyUpdate};
 use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
-use kontor_dav_proto::{CALDAV, Element, Name, Precondition};
-use kontor_storage_client::proto::UpdateFolderRequest;
+use kontor_dav_proto::{CALDAV, DAV, Element, Name, Precondition, Reference};
+use kontor_storage_client::StoreError;
+use kontor_storage_client::proto::{SetCalendarProxiesRequest, UpdateFolderRequest, UpdateSharedRequest};
 
 use crate::answer::{Answer, Failure, multistatus};
 use crate::call::Call;
+use crate::guest::Guest;
+use crate::home::Collection;
 use crate::place::Place;
 use crate::property::MadeBy;
 
 pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     let update = PropertyUpdate::parse(&call.body, call.limits)?;
+    if let Place::Proxy(address, writes) = place {
+        return proxies(call, place, address, *writes, &update).await;
+    }
     let Place::Collection(tree, address, slug) = place else {
         // The properties of anything else are ours to say.
         let refused: Vec<Name> = update.changes.iter().map(|change| change.name().clone()).collect();
@@ -27,6 +33,9 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         .collect();
     if !refused.is_empty() {
         return Ok(answer(place, &update, &refused));
+    }
+    if let Some(guest) = &collection.guest {
+        return of_guest(call, place, &collection, guest, &update).await;
     }
     let mut kept = collection.kept.clone();
     let (mut name, mut transparent) = (None, None);
@@ -65,6 +74,67 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         call.session.update_folder(request).await?;
     }
     Ok(answer(place, &update, &[]))
+}
+
+/// What a guest says, for their own eyes. Whether it makes somebody busy is not theirs to say: it does not them.
+async fn of_guest(
+    call: &Call<'_>,
+    place: &Place,
+    collection: &Collection,
+    guest: &Guest,
+    update: &PropertyUpdate,
+) -> Result<Answer, Failure> {
+    let names = update.changes.iter().map(PropertyChange::name);
+    let refused: Vec<Name> = names.filter(|name| is_transparency(name)).cloned().collect();
+    if !refused.is_empty() {
+        return Ok(answer(place, update, &refused));
+    }
+    let mut kept = guest.kept.clone();
+    for change in &update.changes {
+        match change {
+            PropertyChange::Set(element) => kept.set(element.clone()),
+            PropertyChange::Remove(removed) => kept.remove(removed),
+        }
+    }
+    let request = UpdateSharedRequest {
+        mailbox_id: collection.mailbox_id,
+        folder_id: collection.folder.folder_id,
+        properties: kept.write().into(),
+    };
+    call.session.update_shared(request).await?;
+    Ok(answer(place, update, &[]))
+}
+
+/// Who acts for the owner: the members of the group that stands for them.
+async fn proxies(
+    call: &Call<'_>,
+    place: &Place,
+    owner: &str,
+    writes: bool,
+    update: &PropertyUpdate,
+) -> Result<Answer, Failure> {
+    let is_own = owner.eq_ignore_ascii_case(&call.session.info().address);
+    let members = match update.changes.as_slice() {
+        [PropertyChange::Set(element)] if is_own && element.is(DAV, "group-member-set") => element,
+        changes => {
+            let refused: Vec<Name> = changes.iter().map(|change| change.name().clone()).collect();
+            return Ok(answer(place, update, &refused));
+        }
+    };
+    let mut addresses = Vec::new();
+    for href in members.all(DAV, "href") {
+        match Reference::parse(&href.text(), call.limits).ok().and_then(|found| Place::of(&found.href)) {
+            Some(Place::Principal(address)) if address.contains('@') => addresses.push(address),
+            _ => return Ok(answer(place, update, &[members.name.clone()])),
+        }
+    }
+    match call.session.set_calendar_proxies(SetCalendarProxiesRequest { writes, addresses }).await {
+        Err(StoreError::Invalid(_)) => Ok(answer(place, update, &[members.name.clone()])),
+        set => {
+            set?;
+            Ok(answer(place, update, &[]))
+        }
+    }
 }
 
 /// What became of each property: when one is refused, none of the others is set either.

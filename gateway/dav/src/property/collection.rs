@@ -1,14 +1,15 @@
 //! Calendars and address books (RFC 4791 §5.2, RFC 6352 §6.2).
 
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
-use kontor_storage_client::proto::Rights;
 
+use super::access::{self, Permissions};
 use super::{
     Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
     with_text,
 };
 use crate::home::{Collection, Holds};
 use crate::place::Place;
+use crate::privilege::held;
 
 pub(crate) struct CollectionResource<'a> {
     pub collection: &'a Collection,
@@ -16,34 +17,13 @@ pub(crate) struct CollectionResource<'a> {
     pub viewer: &'a str,
     /// Largest object that it takes, octets.
     pub max_item: u64,
+    /// Where they were asked for.
+    pub permissions: Permissions,
 }
 
 impl CollectionResource<'_> {
     fn is_cards(&self) -> bool {
         self.collection.holds == Holds::Cards
-    }
-
-    fn privileges(&self) -> Vec<Name> {
-        let may = |right| self.collection.may(right);
-        let mut found = vec![Name::dav("read-current-user-privilege-set")];
-        if may(Rights::Read) {
-            found.push(Name::dav("read"));
-        }
-        if may(Rights::Read) || may(Rights::FreeBusy) {
-            found.push(Name::caldav("read-free-busy"));
-        }
-        let changes = [
-            (Rights::Create, "bind"),
-            (Rights::Delete, "unbind"),
-            (Rights::Edit, "write-content"),
-            (Rights::Owner, "write-properties"),
-            (Rights::Owner, "read-acl"),
-        ];
-        found.extend(changes.iter().filter(|(right, _)| may(*right)).map(|(_, name)| Name::dav(name)));
-        if [Rights::Create, Rights::Delete, Rights::Edit].into_iter().all(may) {
-            found.push(Name::dav("write"));
-        }
-        found
     }
 
     fn reports(&self) -> Vec<Name> {
@@ -54,6 +34,7 @@ impl CollectionResource<'_> {
             found.extend(["calendar-query", "calendar-multiget", "free-busy-query"].map(Name::caldav));
         }
         found.extend(principal_reports());
+        found.push(Name::dav("acl-principal-prop-set"));
         found
     }
 
@@ -102,13 +83,22 @@ impl Resource for CollectionResource<'_> {
         let kind = if self.is_cards() { card("addressbook") } else { Name::caldav("calendar") };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
-            (DAV, "resourcetype") => with_elements(name, [Name::dav("collection"), kind]),
-            (DAV, "displayname") => with_text(name, &collection.folder.name),
+            (DAV, "resourcetype") => with_elements(
+                name,
+                [Name::dav("collection"), kind].into_iter().chain(access::shared_type(collection)),
+            ),
+            (DAV, "displayname") => with_text(name, collection.display_name()),
+            (DAV, "acl") => access::acl(name, collection, &self.permissions.as_ref()?.permissions),
+            (DAV, "supported-privilege-set" | "acl-restrictions" | "inherited-acl-set") => {
+                access::of_all(name, None)?
+            }
+            (CALENDARSERVER, "invite") => access::invite(name, collection, self.viewer, &self.permissions),
+            (CALENDARSERVER, "allowed-sharing-modes" | "shared-url") => access::sharing(name, collection)?,
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
             (DAV, "sync-token") => with_text(name, collection.sync_token()),
             (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
             (DAV, "getetag") => with_text(name, format!("\"{}\"", collection.folder.highest_cn)),
-            (DAV, "current-user-privilege-set") => privileges(name, self.privileges()),
+            (DAV, "current-user-privilege-set") => privileges(name, held(collection.folder.rights)),
             (DAV, "supported-report-set") => reports(name, self.reports()),
             (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
             (DAV, "quota-available-bytes") => {
@@ -117,7 +107,9 @@ impl Resource for CollectionResource<'_> {
             }
             (CALDAV, "schedule-calendar-transp") if self.is_cards() => return None,
             (CALDAV, "schedule-calendar-transp") => {
-                let transparent = if collection.folder.transparent { "transparent" } else { "opaque" };
+                // What is shared with somebody makes its owner busy, and not them.
+                let is_transparent = collection.folder.transparent || collection.guest.is_some();
+                let transparent = if is_transparent { "transparent" } else { "opaque" };
                 with_elements(name, [Name::caldav(transparent)])
             }
             _ if is_protected(name) => self.of_kind(name)?,
@@ -136,7 +128,10 @@ impl Resource for CollectionResource<'_> {
         let more = ["current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
         let mut names: Vec<Name> = dav.into_iter().chain(more).map(Name::dav).collect();
         names.push(Name::dav("quota-available-bytes"));
-        names.push(cs("getctag"));
+        names.extend(
+            ["acl", "supported-privilege-set", "acl-restrictions", "inherited-acl-set"].map(Name::dav),
+        );
+        names.extend(["getctag", "invite", "allowed-sharing-modes", "shared-url"].map(cs));
         if self.is_cards() {
             names
                 .extend(["supported-address-data", "max-resource-size", "supported-collation-set"].map(card));
@@ -169,7 +164,9 @@ pub(crate) fn is_protected(name: &Name) -> bool {
             !settable.contains(&name.local()) && name.local() != "schedule-calendar-transp"
         }
         CARDDAV => name.local() != "addressbook-description",
-        CALENDARSERVER => name.local() == "getctag",
+        CALENDARSERVER => {
+            ["getctag", "invite", "allowed-sharing-modes", "shared-url"].contains(&name.local())
+        }
         _ => false,
     }
 }

@@ -5,10 +5,12 @@ use kontor_dav_proto::{CALDAV, CARDDAV, DAV, Element, Name};
 use kontor_model::time_zone::{TimeZone, clock};
 use kontor_storage_client::proto::{Item, Rights};
 
+use super::access;
 use super::{Resource, of_everything, privileges, with_href, with_text};
 use crate::home::{Collection, Holds};
 use crate::item::{calendar, card, length, tag, text};
 use crate::place::Place;
+use crate::privilege::Privilege;
 
 /// What of items is wanted.
 #[derive(Clone, Debug)]
@@ -81,9 +83,12 @@ impl Resource for ItemResource<'_> {
             (DAV, "owner") => with_href(name, &Place::Principal(self.collection.owner.clone()).href()),
             (DAV, "current-user-privilege-set") => {
                 let may = |right| self.collection.may(right);
-                let read = may(Rights::Read).then(|| Name::dav("read"));
-                let write = may(Rights::Edit).then(|| Name::dav("write-content"));
+                let read = may(Rights::Read).then_some(Privilege::Read);
+                let write = may(Rights::Edit).then_some(Privilege::WriteContent);
                 privileges(name, read.into_iter().chain(write))
+            }
+            (DAV, "supported-privilege-set" | "acl-restrictions" | "inherited-acl-set") => {
+                access::of_all(name, Some(&self.collection.place().href()))?
             }
             (CALDAV, "calendar-data") if !is_cards => with_text(name, self.data()?),
             (CARDDAV, "address-data") if is_cards => with_text(name, self.data()?),
@@ -100,7 +105,11 @@ impl Resource for ItemResource<'_> {
     }
 
     fn further(&self) -> Vec<Name> {
-        ["current-user-principal", "owner", "current-user-privilege-set"].map(Name::dav).into()
+        ["current-user-principal", "owner", "current-user-privilege-set", "supported-privilege-set"]
+            .into_iter()
+            .chain(["acl-restrictions", "inherited-acl-set"])
+            .map(Name::dav)
+            .collect()
     }
 }
 

@@ -1,20 +1,25 @@
 //! Properties of resources: what PROPFIND and the reports answer.
 
+mod access;
 mod collection;
 pub(crate) mod item;
 pub(crate) mod place;
 mod principal;
+mod proxy;
 
 use kontor_dav_proto::request::PropFind;
 use kontor_dav_proto::response::Response;
 use kontor_dav_proto::{CALENDARSERVER, CARDDAV, DAV, Element, Name};
 
+pub(crate) use access::{Permissions, needs_permissions, principals};
 pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
 pub(crate) use place::PlaceResource;
 pub(crate) use principal::{Person, PrincipalResource};
+pub(crate) use proxy::ProxyResource;
 
 use crate::place::Place;
+use crate::privilege::{Privilege, elements};
 
 /// Something that has properties.
 pub(crate) trait Resource {
@@ -98,10 +103,9 @@ fn reports(name: &Name, reports: impl IntoIterator<Item = Name>) -> Element {
     Element::new(name.clone()).with_all(reports.into_iter().map(of))
 }
 
-/// `DAV:current-user-privilege-set` (RFC 3744 §5.5).
-fn privileges(name: &Name, privileges: impl IntoIterator<Item = Name>) -> Element {
-    let of = |privilege: Name| Element::new(Name::dav("privilege")).with(Element::new(privilege));
-    Element::new(name.clone()).with_all(privileges.into_iter().map(of))
+/// `DAV:current-user-privilege-set` (RFC 3744 §5.4).
+fn privileges(name: &Name, privileges: impl IntoIterator<Item = Privilege>) -> Element {
+    elements(name, privileges)
 }
 
 /// The reports that are about principals, which every collection answers.
