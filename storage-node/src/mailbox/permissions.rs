@@ -137,7 +137,7 @@ async fn shown_again(
     let statement = transaction
         .prepare_cached(
             "UPDATE guest_folder SET hidden = false WHERE mailbox_id = $1 AND folder_id = $2 AND hidden
-             AND ($3 = 2 AND account_id = $4 OR $3 = 3 AND account_id IN (
+             AND ($3::smallint = 2 AND account_id = $4 OR $3 = 3 AND account_id IN (
                  SELECT a.account_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
                  WHERE g.group_id = $4))",
         )

@@ -31,7 +31,7 @@ impl Mailboxes {
                 "WITH {MINE}, granted AS (
                      SELECT DISTINCT p.mailbox_id, p.folder_id FROM folder_permission p
                      JOIN mine ON p.principal_kind = mine.kind AND p.principal_id = mine.id
-                     WHERE p.mailbox_id <> $5 AND ($6 = 0 OR p.mailbox_id = $6 AND p.folder_id = $7))
+                     WHERE p.mailbox_id <> $5 AND ($6::bigint = 0 OR p.mailbox_id = $6 AND p.folder_id = $7))
                  SELECT {columns}, f.mailbox_id, m.tenant_id, a.address, a.display_name, v.properties
                  FROM granted JOIN folder f USING (mailbox_id, folder_id) JOIN mailbox m USING (mailbox_id)
                  JOIN account a USING (mailbox_id)
