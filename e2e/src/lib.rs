@@ -23,6 +23,7 @@ pub mod appliance;
 pub mod binaries;
 pub mod cluster;
 pub mod corpus;
+pub mod dav;
 pub mod imap;
 pub mod kubernetes;
 pub mod lmtp;

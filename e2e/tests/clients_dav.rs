@@ -1,16 +1,12 @@
 //! Programs that we did not write keep calendars and contacts: vdirsyncer with khal and khard, Python's caldav, cadaver,
 //! and curl for what Apple's and Google's clients send.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use kontor_e2e::appliance::{Account, Appliance};
+use kontor_e2e::dav::{Computer, Curl, LIMIT, between, header, propfind, python, stdout};
 use kontor_e2e::process::output_of;
-use kontor_e2e::s3::virtual_environment;
-
-const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_computers_of_one_person_agree() -> Result<()> {
@@ -227,142 +223,6 @@ async fn what_is_wrong_is_said_and_loses_nothing() -> Result<()> {
     let said = Curl { appliance: &appliance, account: &wrong }.ask(&["-i"], &event)?;
     ensure!(said.starts_with("HTTP/1.1 401") && said.contains("Basic realm="), "{said}");
     Ok(())
-}
-
-/// A computer of a person: folders that vdirsyncer keeps equal to the server.
-struct Computer {
-    folder: tempfile::TempDir,
-}
-
-impl Computer {
-    fn new(appliance: &Appliance, account: &Account) -> Result<Self> {
-        let computer = Self { folder: tempfile::tempdir()? };
-        let root = computer.folder.path().display();
-        let Account { address, password } = account;
-        let url = format!("http://{}/", appliance.endpoints.http);
-        let pair = |name: &str, kind: &str, extension: &str| {
-            format!(
-                "[pair {name}]\na = \"{name}_here\"\nb = \"{name}_there\"\ncollections = [\"from b\"]\n\
-                 conflict_resolution = \"b wins\"\n\
-                 [storage {name}_here]\ntype = \"filesystem\"\npath = \"{root}/{name}/\"\nfileext = \"{extension}\"\n\
-                 [storage {name}_there]\ntype = \"{kind}\"\nurl = \"{url}\"\nusername = \"{address}\"\n\
-                 password = \"{password}\"\n"
-            )
-        };
-        let config = format!(
-            "[general]\nstatus_path = \"{root}/status/\"\n{}{}",
-            pair("cal", "caldav", ".ics"),
-            pair("con", "carddav", ".vcf")
-        );
-        std::fs::write(computer.file("vdirsyncer"), config)?;
-        let khal = format!(
-            "[calendars]\n[[all]]\npath = {root}/cal/*\ntype = discover\n\
-             [locale]\ntimeformat = %H:%M\ndateformat = %Y-%m-%d\nlongdateformat = %Y-%m-%d\n\
-             datetimeformat = %Y-%m-%d %H:%M\nlongdatetimeformat = %Y-%m-%d %H:%M\n\
-             [sqlite]\npath = {root}/khal.db\n"
-        );
-        std::fs::write(computer.file("khal"), khal)?;
-        let khard =
-            format!("[addressbooks]\n[[contacts]]\npath = {root}/con/contacts\n[general]\neditor = true\n");
-        std::fs::write(computer.file("khard"), khard)?;
-        Ok(computer)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The one file in a folder.
-    fn only_file(&self, folder: &str) -> Result<PathBuf> {
-        let mut found = std::fs::read_dir(self.file(folder))?.filter_map(|entry| Some(entry.ok()?.path()));
-        let found: Vec<PathBuf> = found.by_ref().filter(|path| path.is_file()).collect();
-        ensure!(found.len() == 1, "{} files in {folder}", found.len());
-        found.into_iter().next().context("a file")
-    }
-
-    fn discover(&self) -> Result<String> {
-        // It asks whether to make the folders here.
-        self.run("sh", &["-c", "yes | head -n 50 | vdirsyncer -c \"$0\" discover", &self.path("vdirsyncer")])
-    }
-
-    fn sync(&self) -> Result<String> {
-        self.sync_with(&[])
-    }
-
-    fn sync_with(&self, arguments: &[&str]) -> Result<String> {
-        self.run("vdirsyncer", &[&["-c", &self.path("vdirsyncer"), "sync"], arguments].concat())
-    }
-
-    fn khal(&self, arguments: &[&str]) -> Result<String> {
-        self.run("khal", &[&["-c", &self.path("khal")], arguments].concat())
-    }
-
-    fn khard(&self, arguments: &[&str]) -> Result<String> {
-        self.run("khard", &[&["-c", &self.path("khard")], arguments].concat())
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.file(name).display().to_string()
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(program);
-        command.args(arguments).env("HOME", self.folder.path()).env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
-        let output = output_of(command, LIMIT)?;
-        let all =
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{program} {arguments:?}: {all}");
-        Ok(all)
-    }
-}
-
-struct Curl<'a> {
-    appliance: &'a Appliance,
-    account: &'a Account,
-}
-
-impl Curl<'_> {
-    /// What comes back; curl says itself what goes wrong below HTTP.
-    fn ask(&self, arguments: &[&str], path: &str) -> Result<String> {
-        let mut command = Command::new("curl");
-        command.args(["-sS", "-H", "Expect:", "-u"]);
-        command.arg(format!("{}:{}", self.account.address, self.account.password));
-        command.args(arguments).arg(format!("http://{}{path}", self.appliance.endpoints.http));
-        stdout(&output_of(command, LIMIT)?)
-    }
-}
-
-fn stdout(output: &Output) -> Result<String> {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.success(),
-        "{}\n{text}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(text)
-}
-
-/// The Python with the libraries that the tests' setup installs.
-fn python() -> Result<PathBuf> {
-    let python = virtual_environment().join("bin/python");
-    ensure!(python.exists(), "{} is missing; run e2e/setup.sh", python.display());
-    Ok(python)
-}
-
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
-}
-
-fn between(text: &str, before: &str, after: &str) -> Option<String> {
-    Some(text.split_once(before)?.1.split_once(after)?.0.to_owned())
-}
-
-fn propfind(properties: &str) -> String {
-    format!(
-        "<d:propfind xmlns:d='DAV:' xmlns:c='urn:ietf:params:xml:ns:caldav' \
-         xmlns:cs='http://calendarserver.org/ns/'><d:prop>{properties}</d:prop></d:propfind>"
-    )
 }
 
 fn card(uid: &str, name: &str, version: &str) -> String {
