@@ -2,15 +2,12 @@
 //! caldav, and vdirsyncer.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use kontor_e2e::appliance::{Account, Appliance};
+use kontor_e2e::appliance::Appliance;
+use kontor_e2e::dav::{Computer, Curl, LIMIT, python, stdout};
 use kontor_e2e::process::output_of;
-use kontor_e2e::s3::virtual_environment;
-
-const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_calendar_is_shared_as_apples_clients_do() -> Result<()> {
@@ -333,37 +330,11 @@ async fn programs_of_a_guest_find_and_keep_what_is_shared() -> Result<()> {
     );
 
     // vdirsyncer, both ways.
-    let root = folder.path().display().to_string();
-    let Account { address, password } = &ben;
-    let pair = |name: &str, kind: &str, extension: &str| {
-        format!(
-            "[pair {name}]\na = \"{name}_here\"\nb = \"{name}_there\"\ncollections = [\"from b\"]\n\
-             [storage {name}_here]\ntype = \"filesystem\"\npath = \"{root}/{name}/\"\nfileext = \"{extension}\"\n\
-             [storage {name}_there]\ntype = \"{kind}\"\nurl = \"http://{}/\"\nusername = \"{address}\"\n\
-             password = \"{password}\"\n",
-            appliance.endpoints.http
-        )
-    };
-    let config = format!(
-        "[general]\nstatus_path = \"{root}/status/\"\n{}{}",
-        pair("cal", "caldav", ".ics"),
-        pair("con", "carddav", ".vcf")
-    );
-    std::fs::write(folder.path().join("vdirsyncer"), config)?;
-    let run = |line: &str| -> Result<String> {
-        let mut command = Command::new("sh");
-        command.args(["-c", line, &format!("{root}/vdirsyncer")]).env("HOME", &root).env("LC_ALL", "C.UTF-8");
-        let output = output_of(command, LIMIT)?;
-        let text =
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{line}: {text}");
-        Ok(text)
-    };
-    run("yes | head -n 50 | vdirsyncer -c \"$0\" discover")?;
-    run("vdirsyncer -c \"$0\" sync")?;
+    let computer = Computer::new(&appliance, &ben)?;
+    computer.discover()?;
+    computer.sync()?;
     let shared = |kind: &str| -> Result<PathBuf> {
-        let mut all =
-            std::fs::read_dir(folder.path().join(kind))?.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut all = std::fs::read_dir(computer.file(kind))?.filter_map(|entry| Some(entry.ok()?.path()));
         let is_shared = |path: &PathBuf| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shared-"))
         };
@@ -373,28 +344,21 @@ async fn programs_of_a_guest_find_and_keep_what_is_shared() -> Result<()> {
     let file = std::fs::read_dir(&calendar)?.next().context("an event")??.path();
     let text = std::fs::read_to_string(&file)?;
     std::fs::write(&file, text.replace("changed by the guest", "changed on disk"))?;
-    run("vdirsyncer -c \"$0\" sync")?;
+    computer.sync()?;
     ensure!(owner.ask(&[], &format!("{work}1.ics"))?.contains("changed on disk"), "the owner has it");
     ensure!(std::fs::read_dir(&book)?.count() == 1, "the contact is there");
     Ok(())
 }
 
-struct Curl<'a> {
-    appliance: &'a Appliance,
-    account: &'a Account,
+/// What this test asks of curl besides.
+trait Ask {
+    /// What comes back, of this status.
+    fn expect(&self, status: u16, arguments: &[&str], path: &str) -> Result<String>;
+
+    fn propfind(&self, path: &str, depth: &str, properties: &str) -> Result<String>;
 }
 
-impl Curl<'_> {
-    /// What comes back; curl says itself what goes wrong below HTTP.
-    fn ask(&self, arguments: &[&str], path: &str) -> Result<String> {
-        let mut command = Command::new("curl");
-        command.args(["-sS", "-H", "Expect:", "-u"]);
-        command.arg(format!("{}:{}", self.account.address, self.account.password));
-        command.args(arguments).arg(format!("http://{}{path}", self.appliance.endpoints.http));
-        stdout(&output_of(command, LIMIT)?)
-    }
-
-    /// The same, of this status.
+impl Ask for Curl<'_> {
     fn expect(&self, status: u16, arguments: &[&str], path: &str) -> Result<String> {
         let said = self.ask(&[&["-i"], arguments].concat(), path)?;
         ensure!(said.starts_with(&format!("HTTP/1.1 {status}")), "{status} of {arguments:?} {path}: {said}");
@@ -408,24 +372,6 @@ impl Curl<'_> {
         );
         self.ask(&["-X", "PROPFIND", "-H", &format!("Depth: {depth}"), "--data", &body], path)
     }
-}
-
-fn stdout(output: &Output) -> Result<String> {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.success(),
-        "{}\n{text}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(text)
-}
-
-/// The Python with the libraries that the tests' setup installs.
-fn python() -> Result<PathBuf> {
-    let python = virtual_environment().join("bin/python");
-    ensure!(python.exists(), "{} is missing; run e2e/setup.sh", python.display());
-    Ok(python)
 }
 
 fn between(text: &str, before: &str, after: &str) -> Option<String> {
