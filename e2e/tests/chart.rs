@@ -190,7 +190,11 @@ fn alerts_and_dashboard_speak_of_metrics_that_exist() -> Result<()> {
 #[test]
 fn the_examples_are_what_the_definitions_say() -> Result<()> {
     let definitions = kontor_crds::definitions();
-    for name in ["trial.yaml", "production.yaml"] {
+    for (name, holds) in [
+        ("trial.yaml", &["GroupwareDeployment", "Tenant", "MailDomain", "Mailbox"][..]),
+        ("production.yaml", &["GroupwareDeployment", "Tenant", "MailDomain", "Mailbox"][..]),
+        ("rooms.yaml", &["ResourceMailbox"][..]),
+    ] {
         let text = std::fs::read_to_string(workspace().join("docs/examples").join(name))?;
         let mut kinds = BTreeSet::new();
         for object in objects(&text)? {
@@ -214,8 +218,8 @@ fn the_examples_are_what_the_definitions_say() -> Result<()> {
             }
             kinds.insert(kind);
         }
-        for kind in ["GroupwareDeployment", "Tenant", "MailDomain", "Mailbox"] {
-            ensure!(kinds.contains(kind), "{name} has no {kind}");
+        for kind in holds {
+            ensure!(kinds.contains(*kind), "{name} has no {kind}");
         }
     }
     Ok(())

@@ -130,11 +130,12 @@ pub async fn create_database(url: &str, name: &str, owner: Option<&str>) -> anyh
 }
 
 /// The newest version this program knows.
-pub const SCHEMA_VERSION: i32 = 3;
+pub const SCHEMA_VERSION: i32 = 7;
 const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("../migrations/0001_store.sql")),
     (2, include_str!("../migrations/0002_items.sql")),
     (3, include_str!("../migrations/0003_sharing.sql")),
+    (7, include_str!("../migrations/0007_booking.sql")),
 ];
 const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
 

@@ -63,6 +63,69 @@ async fn declared_objects_are_what_their_owners_say() {
     a_limited_tenant_takes_no_more(&house).await;
     groups_follow_renames(&house).await;
     a_batch_has_a_result_for_each_change(&house).await;
+    rooms_have_rules(&house).await;
+}
+
+async fn rooms_have_rules(house: &House) {
+    let room = || proto::Account { kind: "room".into(), ..at("blue@one.example") };
+    let result = put(house, declared("blue", 1, 1, room())).await;
+    assert_eq!(result.outcome(), Outcome::Created, "{}", result.message);
+    let rules = stored(house, "blue@one.example").await.expect("the room").0.booking.expect("rules");
+    assert_eq!(
+        (rules.automate_processing.as_deref(), rules.booking_window_days, rules.maximum_duration_minutes),
+        (Some("AutoAccept"), Some(180), Some(1440))
+    );
+    assert_eq!((rules.all_book_in_policy, rules.allow_conflicts), (Some(true), Some(false)));
+    // As it is already.
+    assert_eq!(put(house, declared("blue", 1, 1, room())).await.outcome(), Outcome::Unchanged);
+    let wanted = proto::Booking {
+        booking_window_days: Some(30),
+        book_in_policy: vec!["Gerd@One.Example".into()],
+        request_in_policy: vec!["staff@one.example".into()],
+        delegates: vec!["gerd@one.example".into()],
+        ..Default::default()
+    };
+    let whole = proto::Account { booking: Some(wanted), capacity: 8, location: "2nd floor".into(), ..room() };
+    let result = put(house, declared("blue", 1, 2, whole.clone())).await;
+    assert_eq!(result.outcome(), Outcome::Updated, "{}", result.message);
+    assert_eq!(result.changed, ["capacity", "location", "booking"]);
+    let (now, _) = stored(house, "blue@one.example").await.expect("the room");
+    let rules = now.booking.clone().expect("rules");
+    assert_eq!(rules.book_in_policy, ["gerd@one.example"]);
+    assert_eq!((rules.all_book_in_policy, rules.booking_window_days), (Some(false), Some(30)));
+    assert_eq!((now.capacity, now.location.as_str()), (8, "2nd floor"));
+    // What was listed is what was put.
+    let same = proto::Account { booking: now.booking, ..whole.clone() };
+    assert_eq!(put(house, declared("blue", 1, 2, same)).await.outcome(), Outcome::Unchanged);
+    // One who does not speak of rules leaves them.
+    let named = Put {
+        managed: vec!["display_name".into()],
+        ..declared("blue", 1, 3, proto::Account { display_name: "Blue".into(), ..room() })
+    };
+    assert_eq!(put(house, named).await.changed, ["display_name"]);
+    let (now, _) = stored(house, "blue@one.example").await.expect("the room");
+    assert_eq!(now.booking.expect("rules").booking_window_days, Some(30));
+    // What will not do is refused with its name, and only rooms have rules.
+    for (booking, kind, says) in [
+        (
+            proto::Booking { booking_window_days: Some(5000), ..Default::default() },
+            "room",
+            "booking_window_days",
+        ),
+        (
+            proto::Booking { automate_processing: Some("None".into()), ..Default::default() },
+            "room",
+            "delegates",
+        ),
+        (proto::Booking { automate_processing: Some("Later".into()), ..Default::default() }, "room", "Later"),
+        (proto::Booking { delegates: vec!["nobody".into()], ..Default::default() }, "room", "nobody"),
+        (proto::Booking::default(), "user", "only rooms"),
+    ] {
+        let account = proto::Account { booking: Some(booking), kind: kind.into(), ..room() };
+        let result = put(house, declared("blue", 1, 4, account)).await;
+        assert_eq!((result.outcome(), result.field.as_str()), (Outcome::Invalid, "booking"), "{says}");
+        assert!(result.message.contains(says), "{}: {says}", result.message);
+    }
 }
 
 async fn a_second_put_writes_nothing(house: &House) {

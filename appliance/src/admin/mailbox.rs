@@ -5,6 +5,7 @@ use kontor_storage_client::proto::Account;
 use kontor_storage_client::proto::put::Object;
 use serde_json::json;
 
+use super::booking::{self, BookingFields};
 use super::{Admin, Reach, Table, confirm, parse_size};
 use crate::first::generate_password;
 
@@ -14,7 +15,11 @@ use crate::first::generate_password;
 Examples:
   kontor mailbox add ann@example.org --display-name 'Ann Ash' --quota 10GiB
   pass show ann | kontor mailbox add ann@example.org --password-stdin
-  kontor mailbox add room1@example.org --kind room
+  kontor mailbox add room1@example.org --kind room --capacity 12 --location 'Main house, 2nd floor'
+  kontor mailbox set room1@example.org --booking-window-days 365 --max-conflict-instances 3
+  kontor mailbox set room1@example.org --working-hours 'Mon-Fri 08:00-18:00 Europe/Berlin'
+  kontor mailbox set room1@example.org --book-in-policy board@example.org --all-request-in-policy true \
+      --delegate ann@example.org
   kontor mailbox set ann@example.org --locked true
   kontor mailbox set ann@example.org --forward-to ann@example.com --forward-only true
   kontor mailbox list --tenant acme --json")]
@@ -24,7 +29,7 @@ pub enum MailboxCommand {
         /// Its address; the domain has to be set up.
         address: String,
         #[command(flatten)]
-        fields: Fields,
+        fields: Box<Fields>,
     },
     /// List mailboxes.
     List {
@@ -42,7 +47,7 @@ pub enum MailboxCommand {
         /// Its address.
         address: String,
         #[command(flatten)]
-        fields: Fields,
+        fields: Box<Fields>,
     },
     /// Remove one. Its content is kept until the retention time ends.
     Remove {
@@ -90,10 +95,12 @@ pub struct Fields {
     /// Further addresses; may be given several times. Empty takes all back.
     #[arg(long, value_name = "ADDRESS")]
     alias: Vec<String>,
+    #[command(flatten)]
+    booking: BookingFields,
 }
 
 impl Fields {
-    fn over(self, account: Account) -> Result<Account> {
+    fn over(self, mut account: Account) -> Result<Account> {
         let password = match (self.password, self.password_stdin) {
             (Some(password), _) if password.is_empty() => bail!("an empty password opens nothing"),
             (Some(password), _) => password,
@@ -109,10 +116,14 @@ impl Fields {
             }
             (None, false) => String::new(),
         };
+        account.kind = self.kind.unwrap_or(account.kind);
+        if !matches!(account.kind.as_str(), "room" | "equipment") {
+            account.booking = None;
+        }
+        self.booking.over(&mut account);
         Ok(Account {
             password,
             display_name: self.display_name.unwrap_or(account.display_name),
-            kind: self.kind.unwrap_or(account.kind),
             quota: self.quota.unwrap_or(account.quota),
             quota_is_final: self.quota_is_final.unwrap_or(account.quota_is_final),
             locked: self.locked.unwrap_or(account.locked),
@@ -130,7 +141,7 @@ impl Fields {
 }
 
 /// The given ones when there are any; one that is empty stands for none.
-fn replaced(given: Vec<String>, before: Vec<String>) -> Vec<String> {
+pub(super) fn replaced(given: Vec<String>, before: Vec<String>) -> Vec<String> {
     if given.is_empty() { before } else { given.into_iter().filter(|text| !text.is_empty()).collect() }
 }
 
@@ -212,35 +223,24 @@ fn list(objects: &[Object]) -> Table {
 }
 
 fn detail(account: &Account) -> Table {
-    let mut table = Table::new(&[
-        "address",
-        "tenant",
-        "display_name",
-        "kind",
-        "role",
-        "aliases",
-        "forward_to",
-        "forward_only",
-        "used",
-        "quota",
-        "quota_is_final",
-        "messages",
-        "locked",
-    ]);
-    table.row(vec![
-        json!(account.address),
-        json!(account.tenant),
-        json!(account.display_name),
-        json!(account.kind),
-        json!(account.role),
-        json!(account.aliases),
-        json!(account.forward_to),
-        json!(account.forward_only),
-        json!(account.used),
-        json!(account.quota),
-        json!(account.quota_is_final),
-        json!(account.messages),
-        json!(account.locked),
-    ]);
+    let mut fields = vec![
+        ("address", json!(account.address)),
+        ("tenant", json!(account.tenant)),
+        ("display_name", json!(account.display_name)),
+        ("kind", json!(account.kind)),
+        ("role", json!(account.role)),
+        ("aliases", json!(account.aliases)),
+        ("forward_to", json!(account.forward_to)),
+        ("forward_only", json!(account.forward_only)),
+        ("used", json!(account.used)),
+        ("quota", json!(account.quota)),
+        ("quota_is_final", json!(account.quota_is_final)),
+        ("messages", json!(account.messages)),
+        ("locked", json!(account.locked)),
+    ];
+    fields.extend(booking::columns(account));
+    let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+    let mut table = Table::new(&names);
+    table.row(values);
     table
 }

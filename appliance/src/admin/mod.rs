@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod app_password;
+mod booking;
 pub mod check;
 pub mod domain;
 pub mod export;

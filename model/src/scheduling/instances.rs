@@ -7,17 +7,17 @@ use crate::time_zone::{CalendarZones, TimeZone, clock, wall_seconds};
 use super::people::{is_part, parts};
 
 /// The moments of a calendar object. Floating times compare as if they were UTC.
-pub(super) fn zones(calendar: &Component) -> CalendarZones {
+pub(crate) fn zones(calendar: &Component) -> CalendarZones {
     CalendarZones::of(calendar, TimeZone::utc())
 }
 
 /// Which instance a component is of; `None` is the series.
-pub(super) fn instance(part: &Component, zones: &CalendarZones) -> Option<i64> {
+pub(crate) fn instance(part: &Component, zones: &CalendarZones) -> Option<i64> {
     part.time("RECURRENCE-ID")?.ok().map(|time| zones.to_unix(&time))
 }
 
 /// The component of an instance, or of the series.
-pub(super) fn part<'a>(
+pub(crate) fn part<'a>(
     calendar: &'a Component,
     zones: &CalendarZones,
     which: Option<i64>,

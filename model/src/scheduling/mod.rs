@@ -23,9 +23,9 @@
 //! ```
 
 mod apply;
-mod instances;
+pub(crate) mod instances;
 mod outgoing;
-mod people;
+pub(crate) mod people;
 
 pub use apply::{Applied, Ignored, apply};
 pub use outgoing::{to_attendees, to_organizer};

@@ -3,36 +3,36 @@
 use crate::icalendar::{Component, Property};
 
 /// Who a line is about: the mail address in small letters, or the URI.
-pub(super) fn address(property: &Property) -> String {
+pub(crate) fn address(property: &Property) -> String {
     let address = property.address();
     address.email().map_or_else(|| address.as_str().to_owned(), |email| email.to_ascii_lowercase())
 }
 
-pub(super) fn is(property: &Property, who: &str) -> bool {
+pub(crate) fn is(property: &Property, who: &str) -> bool {
     address(property).eq_ignore_ascii_case(who)
 }
 
 /// The line of an attendee.
-pub(super) fn attendee<'a>(component: &'a Component, who: &str) -> Option<&'a Property> {
+pub(crate) fn attendee<'a>(component: &'a Component, who: &str) -> Option<&'a Property> {
     component.properties_named("ATTENDEE").find(|attendee| is(attendee, who))
 }
 
 /// Whether the server is to tell this attendee (RFC 6638 §7.1).
-pub(super) fn is_told(property: &Property) -> bool {
+pub(crate) fn is_told(property: &Property) -> bool {
     let agent = property.parameter("SCHEDULE-AGENT").unwrap_or("SERVER");
     agent.eq_ignore_ascii_case("SERVER")
 }
 
-pub(super) fn answer(property: &Property) -> &str {
+pub(crate) fn answer(property: &Property) -> &str {
     property.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION")
 }
 
 /// Components that a meeting is made of.
-pub(super) fn parts(calendar: &Component) -> impl Iterator<Item = &Component> {
+pub(crate) fn parts(calendar: &Component) -> impl Iterator<Item = &Component> {
     calendar.components.iter().filter(|part| is_part(part))
 }
 
-pub(super) fn is_part(component: &Component) -> bool {
+pub(crate) fn is_part(component: &Component) -> bool {
     component.is("VEVENT") || component.is("VTODO") || component.is("VJOURNAL")
 }
 
@@ -47,7 +47,7 @@ pub fn is_organizer(calendar: &Component, owner: &str) -> bool {
 }
 
 /// Every attendee apart from the organizer, once.
-pub(super) fn attendees(calendar: &Component, organizer: &str) -> Vec<String> {
+pub(crate) fn attendees(calendar: &Component, organizer: &str) -> Vec<String> {
     let mut all = Vec::new();
     for line in parts(calendar).flat_map(|part| part.properties_named("ATTENDEE")) {
         let who = address(line);

@@ -27,11 +27,15 @@ impl Directory {
                      WHERE tenant_id = $1 AND NOT hidden) p
                  WHERE address > $2 AND ($3 = '' OR starts_with(address, $3)
                        OR starts_with(lower(display_name), $3) OR strpos(lower(display_name), ' ' || $3) > 0)
+                       AND ($5::text[] = '{}' OR kind = ANY ($5))
                  ORDER BY address LIMIT $4",
             )
             .await?;
         let rows = client
-            .query(&statement, &[&bigint(who.tenant_id), &request.page_token, &prefix, &(size + 1)])
+            .query(
+                &statement,
+                &[&bigint(who.tenant_id), &request.page_token, &prefix, &(size + 1), &request.kinds],
+            )
             .await?;
         let mut people: Vec<proto::Person> = rows
             .iter()

@@ -3,6 +3,7 @@
 mod app_password;
 mod apply;
 mod authenticate;
+pub(crate) mod booking;
 mod find_people;
 mod list;
 mod resolve;

@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 use kontor_dav_proto::request::{
-    CalendarServerPrincipalSearch, ExpandProperty, PrincipalMatch, PrincipalPropertySearch, PropFind, Test,
-    Who,
+    CalendarServerPrincipalSearch, ExpandProperty, PrincipalMatch, PrincipalPropertySearch, PropFind,
+    PropertySearch, Test, Who,
 };
 use kontor_dav_proto::response::{Multistatus, Response};
 use kontor_dav_proto::xml::{Node, Writer};
@@ -17,7 +17,8 @@ use crate::answer::{Answer, Failure, multistatus, xml};
 use crate::call::Call;
 use crate::place::Place;
 use crate::property::{
-    Person, PlaceResource, PrincipalResource, ProxyResource, Resource, principals, response,
+    Person, PlaceResource, PrincipalResource, ProxyResource, Resource, calendar_user_type, principals,
+    response,
 };
 
 /// Somebody of the tenant, by address.
@@ -34,17 +35,21 @@ pub(super) async fn person(call: &Call<'_>, address: &str) -> Result<Person, Fai
             acts_for: acts_for(call).await?,
         });
     }
-    let found = people(call, address, FEW).await?;
+    let found = people(call, address, &[], FEW).await?;
     found
         .into_iter()
         .find(|person| person.address.eq_ignore_ascii_case(address))
         .ok_or_else(Failure::not_found)
 }
 
-/// People whose name or address begins so.
-async fn people(call: &Call<'_>, prefix: &str, most: u32) -> Result<Vec<Person>, Failure> {
-    let request =
-        FindPeopleRequest { prefix: prefix.to_owned(), page_size: most, ..FindPeopleRequest::default() };
+/// People of these kinds, or of any where there are none, whose name or address begins so.
+async fn people(call: &Call<'_>, prefix: &str, kinds: &[&str], most: u32) -> Result<Vec<Person>, Failure> {
+    let request = FindPeopleRequest {
+        prefix: prefix.to_owned(),
+        page_size: most,
+        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        ..FindPeopleRequest::default()
+    };
     let request = call.session.authorize(request).await?;
     let found = call.session.store().directory()?.find_people(request).await.map_err(StoreError::from)?;
     let people = found.into_inner().people.into_iter();
@@ -120,16 +125,31 @@ pub(super) async fn principal_property_search(
     call: &Call<'_>,
     asked: PrincipalPropertySearch,
 ) -> Result<Answer, Failure> {
-    let texts: Vec<String> = asked
-        .searches
+    let (by_kind, by_text): (Vec<_>, Vec<_>) = asked.searches.iter().partition(|search| is_of_kind(search));
+    let texts: Vec<String> = by_text
         .iter()
         .filter(|search| search.properties.iter().all(is_searched))
         .map(|search| search.text.trim().trim_start_matches("mailto:").to_owned())
         .collect();
-    let is_answerable = texts.len() == asked.searches.len() || asked.test == Test::AnyOf;
+    let is_answerable = texts.len() == by_text.len() || asked.test == Test::AnyOf;
     let mut out = Multistatus::new();
     if is_answerable {
-        found(call, &mut out, &texts, asked.test, &asked.properties, asked.limit).await?;
+        let mut search = Search { texts, test: asked.test, ..Search::default() };
+        match asked.test {
+            Test::AllOf => {
+                search.kinds = KINDS
+                    .into_iter()
+                    .filter(|kind| by_kind.iter().all(|search| is_called(kind, &search.text)))
+                    .collect();
+            }
+            Test::AnyOf => {
+                search.also = KINDS
+                    .into_iter()
+                    .filter(|kind| by_kind.iter().any(|search| is_called(kind, &search.text)))
+                    .collect();
+            }
+        }
+        found(call, &mut out, &search, &asked.properties, asked.limit).await?;
     }
     Ok(multistatus(out))
 }
@@ -139,28 +159,63 @@ pub(super) async fn calendarserver_search(
     asked: CalendarServerPrincipalSearch,
 ) -> Result<Answer, Failure> {
     let mut out = Multistatus::new();
-    found(call, &mut out, &asked.tokens, Test::AllOf, &asked.properties, asked.limit).await?;
+    // What Apple's clients look for: a place for a meeting, something to take along, or somebody.
+    let kinds = match asked.context.as_deref() {
+        Some("location") => vec!["room"],
+        Some("resource") => vec!["equipment"],
+        Some("user") => vec!["user", "shared"],
+        Some("group") => vec!["group"],
+        _ => KINDS.to_vec(),
+    };
+    let search = Search { texts: asked.tokens, test: Test::AllOf, kinds, also: Vec::new() };
+    found(call, &mut out, &search, &asked.properties, asked.limit).await?;
     Ok(multistatus(out))
 }
 
-/// Says who is found by texts.
+/// Who is looked for.
+#[derive(Default)]
+struct Search {
+    /// Words in names and addresses; none is anybody.
+    texts: Vec<String>,
+    /// How the words are put together.
+    test: Test,
+    /// Kinds of the directory of whom the words are looked for.
+    kinds: Vec<&'static str>,
+    /// Everybody of these kinds as well, whatever the words.
+    also: Vec<&'static str>,
+}
+
+/// Says who is found.
 async fn found(
     call: &Call<'_>,
     out: &mut Multistatus,
-    texts: &[String],
-    test: Test,
+    search: &Search,
     properties: &PropFind,
     limit: Option<u32>,
 ) -> Result<(), Failure> {
+    let Search { texts, test, kinds, also } = search;
     let mut seen: Vec<Person> = Vec::new();
     let has = |person: &Person, text: &str| {
         let text = text.to_lowercase();
         person.display_name.to_lowercase().contains(&text) || person.address.to_lowercase().contains(&text)
     };
-    for text in texts.iter().filter(|text| !text.is_empty()).take(MOST_TEXTS) {
-        for person in people(call, text, MANY).await? {
+    let is_any = *test == Test::AnyOf;
+    let mut wanted: Vec<(&str, &[&str])> = Vec::new();
+    if is_any || !kinds.is_empty() {
+        let words = texts.iter().filter(|text| !text.is_empty()).take(MOST_TEXTS);
+        wanted.extend(words.map(|text| (text.as_str(), kinds.as_slice())));
+        // The kind alone.
+        if !is_any && texts.is_empty() && kinds.len() < KINDS.len() {
+            wanted.push(("", kinds));
+        }
+    }
+    if !also.is_empty() {
+        wanted.push(("", also));
+    }
+    for (text, kinds) in wanted {
+        for person in people(call, text, kinds, MANY).await? {
             let is_new = seen.iter().all(|other| other.address != person.address);
-            if is_new && (test == Test::AnyOf || texts.iter().all(|text| has(&person, text))) {
+            if is_new && (is_any || texts.iter().all(|text| has(&person, text))) {
                 seen.push(person);
             }
         }
@@ -168,6 +223,16 @@ async fn found(
     let most = usize::try_from(limit.unwrap_or(MANY)).unwrap_or(usize::MAX);
     seen.iter().take(most).for_each(|person| say(call, out, person, properties));
     Ok(())
+}
+
+/// Whether it is about what kind of calendar user somebody is (RFC 6638 §2.4.2).
+fn is_of_kind(search: &PropertySearch) -> bool {
+    !search.properties.is_empty()
+        && search.properties.iter().all(|name| name.is(CALDAV, "calendar-user-type"))
+}
+
+fn is_called(kind: &str, text: &str) -> bool {
+    calendar_user_type(kind).contains(&text.trim().to_ascii_uppercase())
 }
 
 fn say(call: &Call<'_>, out: &mut Multistatus, person: &Person, properties: &PropFind) {
@@ -178,7 +243,8 @@ fn say(call: &Call<'_>, out: &mut Multistatus, person: &Person, properties: &Pro
 
 /// Properties of people that can be searched: those that their names and addresses are in.
 fn is_searched(name: &Name) -> bool {
-    SEARCHED.iter().any(|(namespace, local, _)| name.is(namespace, local))
+    !name.is(CALDAV, "calendar-user-type")
+        && SEARCHED.iter().any(|(namespace, local, _)| name.is(namespace, local))
 }
 
 /// RFC 3744 §9.5
@@ -272,12 +338,15 @@ async fn referred(call: &Call<'_>, href: &str, limits: &Limits) -> Result<Option
     }
 }
 
-const SEARCHED: [(&str, &str, &str); 4] = [
+const SEARCHED: [(&str, &str, &str); 5] = [
     (DAV, "displayname", "name"),
     (CALENDARSERVER, "email-address-set", "address"),
     (CALDAV, "calendar-user-address-set", "address"),
     (DAV, "alternate-URI-set", "address"),
+    (CALDAV, "calendar-user-type", "person, group, room or resource"),
 ];
+/// As the directory says them.
+const KINDS: [&str; 5] = ["user", "shared", "group", "room", "equipment"];
 const FEW: u32 = 20;
 const MANY: u32 = 100;
 const MOST_TEXTS: usize = 8;

@@ -15,7 +15,7 @@ pub(crate) use access::{Permissions, needs_permissions, principals};
 pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
 pub(crate) use place::PlaceResource;
-pub(crate) use principal::{Person, PrincipalResource};
+pub(crate) use principal::{Person, PrincipalResource, calendar_user_type};
 pub(crate) use proxy::ProxyResource;
 
 use crate::place::Place;

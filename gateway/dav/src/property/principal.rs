@@ -34,14 +34,15 @@ impl PrincipalResource<'_> {
     fn is_own(&self) -> bool {
         self.person.address.eq_ignore_ascii_case(self.viewer)
     }
+}
 
-    fn calendar_user_type(&self) -> &'static str {
-        match self.person.kind.as_str() {
-            "group" => "GROUP",
-            "room" => "ROOM",
-            "equipment" => "RESOURCE",
-            _ => "INDIVIDUAL",
-        }
+/// CUTYPE (RFC 5545 §3.2.3) of a kind of the directory.
+pub(crate) fn calendar_user_type(kind: &str) -> &'static str {
+    match kind {
+        "group" => "GROUP",
+        "room" => "ROOM",
+        "equipment" => "RESOURCE",
+        _ => "INDIVIDUAL",
     }
 }
 
@@ -74,7 +75,7 @@ impl Resource for PrincipalResource<'_> {
             (CALDAV, "calendar-home-set") => with_href(name, &self.home(Tree::Calendars)),
             (CARDDAV, "addressbook-home-set") => with_href(name, &self.home(Tree::AddressBooks)),
             (CALDAV, "calendar-user-address-set") => with_hrefs(name, [mailto().as_str(), &self.href()]),
-            (CALDAV, "calendar-user-type") => with_text(name, self.calendar_user_type()),
+            (CALDAV, "calendar-user-type") => with_text(name, calendar_user_type(&person.kind)),
             (CALENDARSERVER, "email-address-set") => {
                 let address = Element::new(cs("email-address")).with_text(&person.address);
                 Element::new(name.clone()).with(address)

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kontor_model::FolderRole;
+use kontor_model::booking::Rules;
 use kontor_storage_proto as proto;
 use proto::apply_result::Outcome;
 use proto::change::Change;
@@ -9,7 +10,7 @@ use proto::put::Object;
 
 use super::owner::Claim;
 use super::tenant::{self, Counted};
-use super::{Directory, Done, Refusal, Step, address, execute, invalid, merge, one_of, row};
+use super::{Directory, Done, Refusal, Step, address, booking, execute, invalid, merge, one_of, row};
 use crate::error::{bigint, unix_now, unsigned};
 
 /// Where an account stands.
@@ -38,6 +39,10 @@ struct Account {
     /// Sorted, without the primary address.
     aliases: Vec<String>,
     password_version: String,
+    /// Of rooms and equipment.
+    booking: Option<Rules>,
+    capacity: i32,
+    location: String,
 }
 
 struct Plan {
@@ -120,7 +125,8 @@ async fn plan<C: GenericClient>(
                     a.password_hash, a.address, a.display_name, a.kind, a.role, a.locked, a.forward_to, a.forward_only,
                     a.hidden, a.send_as, a.disabled_services, m.quota, m.quota_is_final,
                     ARRAY (SELECT n.address FROM address n WHERE n.account_id = a.account_id
-                           AND n.address <> a.address ORDER BY n.address COLLATE \"C\"), a.password_version
+                           AND n.address <> a.address ORDER BY n.address COLLATE \"C\"), a.password_version,
+                    a.booking, a.capacity, a.location
              FROM account a JOIN mailbox m USING (mailbox_id)
              WHERE a.address = $1 OR (a.owner = $2 AND a.owner <> '')
              ORDER BY (a.owner = $2 AND a.owner <> '') DESC LIMIT 1 {}",
@@ -145,6 +151,9 @@ async fn plan<C: GenericClient>(
             quota_is_final: row.get(19),
             aliases: row.get(20),
             password_version: row.get(21),
+            booking: booking::stored(row.get(10), row.get(22), row.get(23))?,
+            capacity: row.get(23),
+            location: row.get(24),
         },
         None => Account { kind: "user".to_owned(), role: "user".to_owned(), ..Default::default() },
     };
@@ -163,9 +172,17 @@ async fn plan<C: GenericClient>(
         quota_is_final: account.quota_is_final,
         aliases,
         password_version: account.password_version.clone(),
+        booking: None,
+        capacity: booking::capacity(account.capacity)?,
+        location: booking::location(&account.location)?,
     };
     let mut changed = merge!(claim, before, after; display_name, kind, role, locked, forward_to, forward_only, hidden,
-        send_as, disabled_services, quota, quota_is_final, aliases);
+        send_as, disabled_services, quota, quota_is_final, aliases, capacity, location);
+    after.booking =
+        booking::wanted(client, account, claim, &after.kind, before.booking.as_ref(), after.capacity).await?;
+    if after.booking != before.booking {
+        changed.push("booking");
+    }
     if after.address != before.address {
         changed.push("address");
         // Aliases that are not managed may hold the name that the account goes by now.
@@ -255,7 +272,7 @@ async fn update(
         "UPDATE account SET address = $2, display_name = $3, kind = $4, role = $5, locked = $6, forward_to = $7,
                 forward_only = $8, hidden = $9, send_as = $10, disabled_services = $11, password_version = $12,
                 owner = $13, generation = $14, password_hash = CASE WHEN $15 = '' THEN password_hash ELSE $15 END,
-                auth_epoch = auth_epoch + CASE WHEN $16 THEN 1 ELSE 0 END
+                auth_epoch = auth_epoch + CASE WHEN $16 THEN 1 ELSE 0 END, booking = $17, capacity = $18, location = $19
          WHERE account_id = $1",
         &[
             &id,
@@ -274,6 +291,9 @@ async fn update(
             &claim.generation,
             &hash,
             &ends,
+            &after.booking.as_ref().map(booking::encoded),
+            &after.capacity,
+            &after.location,
         ],
     )
     .await?;
@@ -285,6 +305,7 @@ async fn update(
         )
         .await?;
     }
+    booking::share(transaction, tenant, mailbox, before.booking.as_ref(), after.booking.as_ref()).await?;
     if renamed {
         let names: &[&(dyn tokio_postgres::types::ToSql + Sync)] =
             &[&tenant, &before.address, &after.address];
@@ -313,8 +334,10 @@ async fn create(
     let id = row(
         transaction,
         "INSERT INTO account (tenant_id, mailbox_id, address, display_name, kind, role, password_hash, password_version,
-                locked, forward_to, forward_only, hidden, send_as, disabled_services, owner, generation)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING account_id",
+                locked, forward_to, forward_only, hidden, send_as, disabled_services, owner, generation,
+                booking, capacity, location)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         RETURNING account_id",
         &[
             &tenant,
             &mailbox,
@@ -332,11 +355,15 @@ async fn create(
             &after.disabled_services,
             &claim.owner,
             &claim.generation,
+            &after.booking.as_ref().map(booking::encoded),
+            &after.capacity,
+            &after.location,
         ],
     )
     .await?;
     let id: i64 = id.map_or(0, |r| r.get(0));
     address::set(transaction, tenant, Some(id), None, &all_addresses(&after)).await?;
+    booking::share(transaction, tenant, mailbox, None, after.booking.as_ref()).await?;
     let standing = Standing { account_id: unsigned(id), mailbox_id: unsigned(mailbox), ..Default::default() };
     Ok(Done { account: Some(standing), ..done })
 }

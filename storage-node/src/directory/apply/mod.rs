@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod booking;
 mod delete;
 mod domain;
 mod group;

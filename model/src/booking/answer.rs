@@ -1,0 +1,144 @@
+//! What a resource says and keeps.
+
+use super::{Decision, Instance, Rules};
+use crate::icalendar::value::CalendarTime;
+use crate::icalendar::{Component, Property};
+use crate::scheduling::instances::{instance, part, zones};
+use crate::scheduling::people::{self, is_part, parts};
+use crate::time_zone::{CalendarZones, clock, wall_seconds};
+
+/// A copy of a meeting with the resource's answer to a request in it: to the instances that the request is about. Where
+/// the copy is the request itself, what has changed is what the organizer is to hear
+/// ([`to_organizer`](crate::scheduling::to_organizer)).
+pub fn answered(copy: &Component, request: &Component, resource: &str, decision: &Decision) -> Component {
+    let (answer, reason) = match decision {
+        Decision::Ignored(_) => return copy.clone(),
+        Decision::Left(_) => ("NEEDS-ACTION", None),
+        Decision::Accepted { .. } => ("ACCEPTED", None),
+        Decision::Tentative(reason) => ("TENTATIVE", Some(reason)),
+        Decision::Declined(reason) => ("DECLINED", Some(reason)),
+    };
+    let mut out = copy.clone();
+    out.remove("METHOD");
+    let (asked, own) = (zones(request), zones(copy));
+    let is_whole = part(request, &asked, None).is_some();
+    for one in out.components.iter_mut().filter(|one| is_part(one)) {
+        let which = instance(one, &own);
+        if is_whole || part(request, &asked, which).is_some() {
+            say(one, resource, answer, reason.map(ToString::to_string));
+        }
+    }
+    if let Decision::Accepted { declined, reason } = decision {
+        for one in declined {
+            decline(&mut out, one, resource, reason.as_ref().map(ToString::to_string));
+        }
+    }
+    out
+}
+
+/// Notes the answer in the line of the resource.
+fn say(part: &mut Component, resource: &str, answer: &str, reason: Option<String>) {
+    part.remove("COMMENT");
+    if let Some(line) =
+        part.properties.iter_mut().find(|line| line.is("ATTENDEE") && people::is(line, resource))
+    {
+        line.set_parameter("PARTSTAT", answer);
+        line.remove_parameter("RSVP");
+    }
+    if let Some(reason) = reason {
+        part.push(Property::with_text("COMMENT", &reason));
+    }
+}
+
+/// Declines one instance of a meeting.
+fn decline(calendar: &mut Component, declined: &Instance, resource: &str, reason: Option<String>) {
+    let zones = zones(calendar);
+    let Some(id) = &declined.recurrence_id else { return };
+    let which = Some(zones.to_unix(id));
+    let is_it = |one: &&mut Component| is_part(one) && instance(one, &zones) == which && !is_of_future(one);
+    if let Some(own) = calendar.components.iter_mut().find(is_it) {
+        return say(own, resource, "DECLINED", reason);
+    }
+    let Some(like) = describing(calendar, &zones, which) else { return };
+    let mut own = at(like, declined, &zones);
+    own.set(Property::with_time("RECURRENCE-ID", id));
+    say(&mut own, resource, "DECLINED", reason);
+    calendar.components.push(own);
+}
+
+/// Whether it changes all instances from one on.
+fn is_of_future(part: &Component) -> bool {
+    part.property("RECURRENCE-ID").and_then(|id| id.parameter("RANGE")).is_some()
+}
+
+/// What describes an instance that has no component of its own.
+fn describing<'a>(
+    calendar: &'a Component,
+    zones: &CalendarZones,
+    which: Option<i64>,
+) -> Option<&'a Component> {
+    let futures = parts(calendar).filter(|one| is_of_future(one) && instance(one, zones) <= which);
+    futures.max_by_key(|one| instance(one, zones)).or_else(|| part(calendar, zones, None))
+}
+
+/// A component of the series as one instance of it.
+fn at(series: &Component, one: &Instance, zones: &CalendarZones) -> Component {
+    let mut part = series.clone();
+    for name in ["RRULE", "RDATE", "EXDATE", "EXRULE"] {
+        part.remove(name);
+    }
+    let times = (series.time("DTSTART").and_then(Result::ok), series.time("DTEND").and_then(Result::ok));
+    part.set(Property::with_time("DTSTART", &one.start));
+    if let (Some(start), Some(end)) = times {
+        let length = wall_seconds(end.local()).saturating_sub(wall_seconds(start.local()));
+        let by_clock = end.with_local(clock(wall_seconds(one.start.local()).saturating_add(length)));
+        // A date of a series may have a length of its own, and clocks change.
+        let is_same = start.is_date() || zones.to_unix(&by_clock) == one.unix.end;
+        let end = if is_same { by_clock } else { CalendarTime::Utc(clock(one.unix.end)) };
+        part.set(Property::with_time("DTEND", &end));
+    }
+    part
+}
+
+/// What a resource keeps of a copy in its calendar: the time, and of the subject what the rules say.
+pub fn kept(rules: &Rules, copy: &Component) -> Component {
+    let mut out = copy.clone();
+    for part in out.components.iter_mut().filter(|part| is_part(part)) {
+        part.components.retain(|inner| !inner.is("VALARM"));
+        // Whoever has the resource has it, whatever the meeting does to its people's time.
+        for name in ["TRANSP", "X-MICROSOFT-CDO-BUSYSTATUS", "X-MICROSOFT-CDO-INTENDEDSTATUS"] {
+            part.remove(name);
+        }
+        let organizer = part.property("ORGANIZER").map(|organizer| {
+            let name = organizer.parameter("CN").map(str::trim).filter(|name| !name.is_empty());
+            name.map_or_else(|| people::address(organizer), str::to_owned)
+        });
+        let subject = part.text("SUMMARY").unwrap_or_default();
+        let organizer = organizer.filter(|_| rules.add_organizer_to_subject);
+        let kept = match (organizer, rules.delete_subject) {
+            (None, false) => continue,
+            (None, true) => String::new(),
+            (Some(organizer), true) => organizer,
+            (Some(organizer), false) if subject.is_empty() => organizer,
+            (Some(organizer), false) if subject.starts_with(&organizer) => continue,
+            (Some(organizer), false) => format!("{organizer}: {subject}"),
+        };
+        if rules.delete_subject {
+            part.remove("X-ALT-DESC");
+            part.remove("DESCRIPTION");
+        }
+        part.remove("SUMMARY");
+        if !kept.is_empty() {
+            part.push(Property::with_text("SUMMARY", &kept));
+        }
+    }
+    out
+}
+
+/// The answer of a resource in its own copy; `None` where it is not asked.
+#[cfg(test)]
+pub(super) fn answer_of(calendar: &Component, resource: &str, which: Option<i64>) -> Option<String> {
+    let zones = zones(calendar);
+    let part = part(calendar, &zones, which)?;
+    Some(people::answer(people::attendee(part, resource)?).to_owned())
+}
