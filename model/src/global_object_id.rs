@@ -39,7 +39,10 @@ impl GlobalObjectId {
     /// The id of a UID: the octets that it writes in hexadecimal digits where it comes from Exchange or Outlook, one that
     /// holds the UID otherwise. `None` for a UID of more than 65,535 octets.
     pub fn of_uid(uid: &str) -> Option<Self> {
-        if let Some(id) = hexadecimal(uid).and_then(|octets| Self::read(&octets).ok()) {
+        // One with more behind its end would not come back.
+        let own =
+            hexadecimal(uid).and_then(|octets| Self::read(&octets).ok().filter(|id| id.write() == octets));
+        if let Some(id) = own {
             return Some(Self { instance: None, ..id });
         }
         (uid.len() <= usize::from(u16::MAX)).then(|| Self {

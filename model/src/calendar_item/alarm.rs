@@ -43,7 +43,7 @@ fn minutes_before(alarm: &Component, component: &Component, input: &Input<'_>) -
 
 fn ends(component: &Component, input: &Input<'_>) -> Option<i64> {
     let start = component.time("DTSTART")?.ok()?;
-    Some(input.zones.to_unix(&fields::end_of(component, &start)))
+    Some(input.zones.to_unix(&fields::end_of(component, &start, input.zones)))
 }
 
 /// Not one that sends mail, and not one that a program has put there to mean none.

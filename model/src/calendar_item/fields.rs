@@ -162,7 +162,7 @@ pub(super) fn uid(message: &Message) -> Property {
 fn read_times(component: &Component, input: &Input<'_>, message: &mut Message) {
     let Some(Ok(start)) = component.time("DTSTART") else { return };
     let begins = input.zones.to_unix(&start);
-    let end = end_of(component, &start);
+    let end = end_of(component, &start, input.zones);
     let ends = input.zones.to_unix(&end).max(begins);
     let bag = &mut message.properties;
     for (names, unix) in [
@@ -187,7 +187,7 @@ fn read_times(component: &Component, input: &Input<'_>, message: &mut Message) {
 }
 
 /// Where a component ends that begins at `start` (RFC 5545 §3.6.1).
-pub(super) fn end_of(component: &Component, start: &CalendarTime) -> CalendarTime {
+pub(super) fn end_of(component: &Component, start: &CalendarTime, zones: &CalendarZones) -> CalendarTime {
     if let Some(Ok(end)) = component.time("DTEND") {
         return end;
     }
@@ -197,9 +197,21 @@ pub(super) fn end_of(component: &Component, start: &CalendarTime) -> CalendarTim
         None if start.is_date() => value::Duration { days: 1, seconds: 0 },
         None => value::Duration { days: 0, seconds: 0 },
     };
-    // By the clock, as far as it is whole days; seconds by the clock too, which differs only across a change of it.
-    let local = crate::time_zone::wall_seconds(start.local());
-    start.with_local(crate::time_zone::clock(local.saturating_add(length.to_seconds())))
+    // Days by the clock, then exact seconds (RFC 5545 §3.3.6).
+    let days = i64::from(length.days).saturating_mul(86_400);
+    let local = crate::time_zone::wall_seconds(start.local()).saturating_add(days);
+    let later = start.with_local(crate::time_zone::clock(local));
+    if length.seconds == 0 {
+        return later;
+    }
+    let unix = zones.to_unix(&later).saturating_add(length.seconds);
+    match later {
+        CalendarTime::Utc(_) => CalendarTime::Utc(crate::time_zone::clock(unix)),
+        later => {
+            let zone = zones.zone_of(&later);
+            later.with_local(zone.to_local(unix))
+        }
+    }
 }
 
 fn times(message: &Message, form: &Form) -> Vec<Property> {
@@ -223,7 +235,7 @@ pub(super) fn set_series_zone(bag: &mut Bag, clock: &super::clock::Clock, year: 
 }
 
 fn read_location(component: &Component, _: &Input<'_>, message: &mut Message) {
-    if let Some(location) = component.text("LOCATION") {
+    if let Some(location) = component.text("LOCATION").filter(|location| !location.is_empty()) {
         message.properties.set(named::LOCATION, location.replace('\n', " "));
     }
 }
@@ -233,7 +245,7 @@ fn location(message: &Message, _: &Form) -> Vec<Property> {
 }
 
 fn read_description(component: &Component, _: &Input<'_>, message: &mut Message) {
-    if let Some(description) = component.text("DESCRIPTION") {
+    if let Some(description) = component.text("DESCRIPTION").filter(|description| !description.is_empty()) {
         message.properties.set(tags::BODY, description.replace('\n', "\r\n"));
     }
     let html = component.properties_named("X-ALT-DESC");

@@ -68,7 +68,10 @@ impl Form {
             None => Clock::of_zone(context.zone.clone()),
         };
         let begins = message.properties.time(named::LOG_START).map_or(0, |time| time.to_unix());
-        let all_day = time.is_some_and(|(time, _)| time.is_date());
+        let all_day = match time {
+            Some((time, _)) => time.is_date(),
+            None => message.properties.boolean(named::APPOINTMENT_SUB_TYPE),
+        };
         Self { start: clock.clone(), end: clock, all_day, begins }
     }
 

@@ -45,9 +45,15 @@ pub(super) fn changed(mut calendar: Component, now: &Message, context: &Context)
             true
         });
         has.sort_by_key(|one| one.original);
-        for exception in has.iter().filter(|one| !had.iter().any(|old| old.original == one.original)) {
-            calendar.components.push(made_exception(exception, now, kind, &sides.has, &context));
-            is_changed = true;
+        for exception in &has {
+            let old = had.iter().find(|old| old.original == exception.original);
+            let made = made_exception(exception, now, kind, &sides.has, &context);
+            // One that the series itself gives, such as a further date, has no component as long as it is that.
+            let was = old.map(|old| made_exception(old, &before, kind, &sides.had, &context));
+            if was.is_none_or(|was| !says_the_same(was, made.clone())) {
+                calendar.components.push(made);
+                is_changed = true;
+            }
         }
     }
     if is_changed {
@@ -105,11 +111,24 @@ impl<'a> Sides<'a> {
     }
 }
 
+/// Whether two components differ in nothing but when they were made.
+fn says_the_same(mut one: Component, mut other: Component) -> bool {
+    for component in [&mut one, &mut other] {
+        ["DTSTAMP", "CREATED", "LAST-MODIFIED"].iter().for_each(|name| component.remove(name));
+    }
+    one == other
+}
+
 /// Puts lines in the place of those of their names. Of a person who is still there, the line stays as far as it says
 /// what it said before.
 fn replace(component: &mut Component, names: &[&str], had: &[Property], has: Vec<Property>) {
     let is_one = |property: &Property| names.iter().any(|name| property.is(name));
     let at = component.properties.iter().position(is_one).unwrap_or(component.properties.len());
+    if names == recurrence::EXDATE.names && had.iter().all(|line| has.contains(line)) {
+        let new = has.into_iter().filter(|line| !had.contains(line));
+        component.properties.splice(at..at, new);
+        return;
+    }
     let (old, rest): (Vec<_>, Vec<_>) =
         std::mem::take(&mut component.properties).into_iter().partition(is_one);
     component.properties = rest;

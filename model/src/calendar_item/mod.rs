@@ -23,8 +23,9 @@
 //! assert!(after.contains("SUMMARY:Coffee\r\n") && after.contains("X-COLOUR:red\r\n"));
 //! ```
 //!
-//! What MAPI has no words for (several rules, further dates, days of the year, changes of all instances from one on) is in
-//! the kept text only: MAPI shows the first instance of such a series.
+//! A series for which MAPI has no pattern (several rules, further dates, days of the year, changes of all instances from
+//! one on) is one on days of the week there, without the days that it is not on: see `recurrence/covering.rs`. The kept
+//! text stays what counts.
 
 mod alarm;
 mod attachments;
@@ -36,11 +37,12 @@ mod people;
 mod recurrence;
 mod task;
 
+use crate::GlobalObjectId;
 use crate::class::MessageClass;
 use crate::icalendar::value::CalendarTime;
 use crate::icalendar::{CalendarObject, Component, Limits, ObjectError, ObjectKind, Property};
 use crate::message::Message;
-use crate::property::{Guid, PropertyName};
+use crate::property::{Guid, PropertyName, named};
 use crate::time_zone::{CalendarZones, TimeZone};
 use fields::Field;
 use form::Form;
@@ -159,7 +161,7 @@ fn read(object: &CalendarObject<'_>, input: &Input<'_>) -> Result<Message, Objec
                 Some(Exception { original: input.zones.to_unix(&original), message })
             })
             .collect();
-        recurrence::read(master, &exceptions, kind, input, &mut message);
+        recurrence::read(object, master, exceptions, kind, input, &mut message);
     }
     Ok(message)
 }
@@ -187,6 +189,11 @@ fn made(message: &Message, context: &Context) -> Component {
     calendar.push(Property::new("VERSION", "2.0"));
     calendar.push(Property::new("PRODID", PRODUCT));
     calendar.components.push(made_component(message, kind, &form));
+    if let Some(original) = orphan(message)
+        && let Some(component) = calendar.components.last_mut()
+    {
+        put_recurrence_id(component, &form.original(original));
+    }
     for exception in recurrence::exceptions(message, &form) {
         calendar.components.push(made_exception(&exception, message, kind, &form, context));
     }
@@ -214,11 +221,25 @@ fn made_exception(
     let mut component =
         made_component(&exception.message, kind, &(kind.form)(&exception.message, None, context));
     component.set(fields::uid(master));
-    component.properties.insert(
-        component.properties.len().min(1),
-        Property::with_time("RECURRENCE-ID", &form.original(exception.original)),
-    );
+    put_recurrence_id(&mut component, &form.original(exception.original));
     component
+}
+
+/// Behind the UID.
+fn put_recurrence_id(component: &mut Component, original: &CalendarTime) {
+    let at = component.properties.len().min(1);
+    component.properties.insert(at, Property::with_time("RECURRENCE-ID", original));
+}
+
+/// Where the series has an item that is an instance without its series: an attendee may have been asked to one alone.
+fn orphan(message: &Message) -> Option<i64> {
+    let bag = &message.properties;
+    let id = GlobalObjectId::read(bag.binary(named::GLOBAL_OBJECT_ID)?).ok()?;
+    id.instance?;
+    if bag.get(named::APPOINTMENT_RECUR).is_some() {
+        return None;
+    }
+    bag.time(named::EXCEPTION_REPLACE_TIME).map(|time| time.to_unix())
 }
 
 /// The moment of a component's RECURRENCE-ID.

@@ -1,5 +1,7 @@
 //! Series and their changed instances (MS-OXCICAL 2.1.3.2, MS-OXOCAL 2.2.1.44, 2.2.10).
 
+mod covering;
+
 use jiff::civil::DateTime;
 
 use super::clock::Clock;
@@ -7,7 +9,7 @@ use super::fields::{self, Field};
 use super::{Form, Input, Kind};
 use crate::class::MessageClass;
 use crate::icalendar::value::{CalendarTime, Recur};
-use crate::icalendar::{Component, Property};
+use crate::icalendar::{CalendarObject, Component, Property};
 use crate::message::{Attachment, Content, Message};
 use crate::property::{Bag, FileTime, PropertyKey, named, tags};
 use crate::recurrence::{
@@ -34,28 +36,32 @@ pub(super) fn exception_class() -> MessageClass {
 
 /// Sets the recurrence of an item, where MAPI can say it, and attaches its changed instances.
 pub(super) fn read(
+    object: &CalendarObject<'_>,
     master: &Component,
-    exceptions: &[Exception],
+    mut exceptions: Vec<Exception>,
     kind: &Kind,
     input: &Input<'_>,
     message: &mut Message,
 ) {
     let is_task = kind.class == MessageClass::TASK;
+    let start = master.time("DTSTART").or_else(|| master.time("DUE")).and_then(Result::ok);
+    let series = start.map(|start| {
+        let clock = Clock::of_time(&start, input.zones);
+        let begins = clock.local(input.zones.to_unix(&start));
+        Series { object, master, start, clock, begins }
+    });
+    let pattern = series.as_ref().and_then(|series| {
+        let exact = pattern(series, input).map(|mut pattern| {
+            pattern.deleted = series.skipped(input);
+            pattern
+        });
+        if is_task { exact } else { covering::read(series, exact, kind, input, message, &mut exceptions) }
+    });
     if !is_task {
         let attached: Vec<_> = exceptions.iter().map(|one| attached(one, message, input)).collect();
         message.attachments.extend(attached);
     }
-    let Some(start) = master.time("DTSTART").or_else(|| master.time("DUE")).and_then(Result::ok) else {
-        return;
-    };
-    let clock = Clock::of_time(&start, input.zones);
-    let begins = clock.local(input.zones.to_unix(&start));
-    let Some(mut pattern) = pattern(master, &start, &clock, input) else { return };
-    let skipped = master.properties_named("EXDATE").filter_map(|property| property.times().ok()).flatten();
-    let skipped = skipped
-        .map(|time| if time.is_date() { time.local() } else { clock.local(input.zones.to_unix(&time)) });
-    pattern.deleted =
-        skipped.filter(|time| time.time() == begins.time()).filter_map(|time| minutes(time.date())).collect();
+    let (Some(Series { clock, begins, .. }), Some(mut pattern)) = (series, pattern) else { return };
     let bag = &mut message.properties;
     bag.set(if is_task { named::TASK_RECURRING } else { named::RECURRING }, true);
     if is_task {
@@ -107,13 +113,35 @@ fn in_order(days: &mut Vec<u32>) {
     days.dedup();
 }
 
+/// What recurs, and when it does first.
+pub(super) struct Series<'a> {
+    object: &'a CalendarObject<'a>,
+    master: &'a Component,
+    start: CalendarTime,
+    clock: Clock,
+    /// By that clock.
+    begins: DateTime,
+}
+
+impl Series<'_> {
+    /// The days of EXDATE that are instances.
+    fn skipped(&self, input: &Input<'_>) -> Vec<u32> {
+        let times = self.master.properties_named("EXDATE").filter_map(|property| property.times().ok());
+        let days = times.flatten().filter_map(|time| match time {
+            // Some products leave out a day.
+            CalendarTime::Date(day) => minutes(day),
+            time => {
+                let local = self.clock.local(input.zones.to_unix(&time));
+                (local.time() == self.begins.time()).then(|| minutes(local.date()))?
+            }
+        });
+        days.collect()
+    }
+}
+
 /// The pattern of the only rule, where that is all that makes the series.
-fn pattern(
-    master: &Component,
-    start: &CalendarTime,
-    clock: &Clock,
-    input: &Input<'_>,
-) -> Option<RecurrencePattern> {
+fn pattern(series: &Series<'_>, input: &Input<'_>) -> Option<RecurrencePattern> {
+    let Series { master, start, clock, begins, .. } = series;
     let mut rules = master.properties_named("RRULE");
     let (rule, None) = (rules.next()?, rules.next()) else { return None };
     if ["RDATE", "EXRULE"].iter().any(|name| master.property(name).is_some()) {
@@ -126,7 +154,7 @@ fn pattern(
         }
         until => until,
     });
-    RecurrencePattern::of_rule(&rule, clock.local(input.zones.to_unix(start)), Limits::default())
+    RecurrencePattern::of_rule(&rule, *begins, Limits::default())
 }
 
 fn info(exception: &Exception, master: &Message, clock: &Clock) -> Option<ExceptionInfo> {

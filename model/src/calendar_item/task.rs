@@ -36,7 +36,7 @@ fn read_times(component: &Component, input: &Input<'_>, message: &mut Message) {
     let start = component.time("DTSTART").and_then(Result::ok);
     let due = component.time("DUE").and_then(Result::ok).or_else(|| {
         let start = start.as_ref().filter(|_| component.property("DURATION").is_some())?;
-        Some(fields::end_of(component, start))
+        Some(fields::end_of(component, start, input.zones))
     });
     let bag = &mut message.properties;
     for (time, day, moment) in
@@ -123,8 +123,10 @@ fn progress(message: &Message, _: &Form) -> Vec<Property> {
 fn read_entry(component: &Component, input: &Input<'_>, message: &mut Message) {
     let bag = &mut message.properties;
     bag.set(named::LOG_TYPE, "Task");
-    if let Some(unix) = fields::unix(component, "DTSTART", input.zones) {
-        let start = FileTime::from_unix(unix);
+    if let Some(Ok(time)) = component.time("DTSTART") {
+        // MS-OXOJRNL has nothing that says it; appointments have this.
+        bag.set(named::APPOINTMENT_SUB_TYPE, time.is_date());
+        let start = FileTime::from_unix(input.zones.to_unix(&time));
         for name in [named::LOG_START, named::LOG_END, named::COMMON_START, named::COMMON_END] {
             bag.set(name, start);
         }

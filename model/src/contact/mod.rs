@@ -19,9 +19,12 @@
 //! assert!(after.contains("N:Lovelace;Ada;;;\r\n") && after.contains("X-ENGINE:analytical\r\n"));
 //! ```
 //!
-//! MAPI has three addresses of mail, three postal ones, and one or two telephones of each kind; what comes beyond them is
-//! in the kept card only. So are the members of a distribution list.
+//! MAPI has three addresses of mail, three postal ones, and one or two telephones of each kind. Addresses of mail and
+//! telephones beyond them are in properties of ours ([`FURTHER_EMAIL_ADDRESSES`], [`FURTHER_TELEPHONE_NUMBERS`]), what
+//! else there is more of than MAPI has in the kept card only.
 
+mod further;
+mod members;
 mod photo;
 mod slots;
 
@@ -35,6 +38,11 @@ use slots::{SLOTS, Slot};
 pub const KEPT_VCARD: PropertyName = PropertyName::id(Guid::KONTOR, 5);
 /// The UID of a card.
 pub const CARD_UID: PropertyName = PropertyName::id(Guid::KONTOR, 6);
+
+/// Addresses of mail beyond the third, as a MultipleString.
+pub const FURTHER_EMAIL_ADDRESSES: PropertyName = PropertyName::id(Guid::KONTOR, 7);
+/// Telephones beyond those that MAPI has, as a MultipleString.
+pub const FURTHER_TELEPHONE_NUMBERS: PropertyName = PropertyName::id(Guid::KONTOR, 8);
 
 /// The contact, or the distribution list, that a card is.
 pub fn from_vcard(card: &VCard) -> Message {
@@ -62,6 +70,8 @@ fn read(card: &VCard) -> Message {
             (slot.read)(property, &mut message.properties);
         }
     }
+    further::read(card, &mut message.properties);
+    members::read(card, &mut message);
     message.attachments.extend(photo::read(card));
     derive(&mut message);
     message
@@ -70,6 +80,7 @@ fn read(card: &VCard) -> Message {
 /// What follows from the rest: names to list and to file by (MS-OXOCNTC 2.2.1.1).
 fn derive(message: &mut Message) {
     let has_picture = !message.attachments.is_empty();
+    let is_list = is_list(message);
     let bag = &mut message.properties;
     let text = |bag: &Bag, tag| bag.string(tag).unwrap_or_default().trim().to_owned();
     let (surname, given, company) =
@@ -84,9 +95,19 @@ fn derive(message: &mut Message) {
         (true, true) => shown.clone(),
     };
     bag.set(named::FILE_UNDER, filed);
+    if bag.get(tags::DISPLAY_NAME).is_none() && !shown.is_empty() {
+        bag.set(tags::DISPLAY_NAME, shown.as_str());
+    }
+    if is_list {
+        bag.set(named::DISTRIBUTION_LIST_NAME, shown.as_str());
+    }
     bag.set(tags::SUBJECT, shown);
     bag.set(named::HAS_PICTURE, has_picture);
     message.derive();
+}
+
+fn is_list(message: &Message) -> bool {
+    message.class.is_a(&MessageClass::DISTRIBUTION_LIST)
 }
 
 /// Which property says what: each slot takes the first that fits it and that no earlier one has taken.
@@ -112,6 +133,7 @@ fn assigned(card: &VCard) -> Vec<(&'static Slot, usize)> {
 fn made(message: &Message) -> VCard {
     let mut card = VCard::new(Version::V3);
     card.properties.extend(SLOTS.iter().filter_map(|slot| (slot.line)(&message.properties)));
+    card.properties.extend(further::lines(&message.properties));
     // RFC 2426 §3.1.1, §3.1.2: both have to be there.
     if card.first("FN").is_none() {
         card.properties.insert(0, Property::of_text("FN", message.subject()));
@@ -119,8 +141,9 @@ fn made(message: &Message) -> VCard {
     if card.first("N").is_none() {
         card.properties.push(Property::raw("N", ";;;;"));
     }
-    if message.class.is_a(&MessageClass::DISTRIBUTION_LIST) {
+    if is_list(message) {
         card.properties.push(Property::raw("X-ADDRESSBOOKSERVER-KIND", "group"));
+        card.properties.extend(members::lines(message, card.version));
     }
     card.properties.extend(photo::line(message, card.version));
     stamp(&mut card, message);
@@ -130,9 +153,9 @@ fn made(message: &Message) -> VCard {
 /// The kept card with what is different now.
 fn changed(mut card: VCard, now: &Message) -> VCard {
     let before = read(&card);
+    let mut is_changed = further::take_out(&mut card, &before.properties, &now.properties);
     let places = assigned(&card);
     let mut gone = Vec::new();
-    let mut is_changed = false;
     for slot in SLOTS {
         let (had, has) = ((slot.line)(&before.properties), (slot.line)(&now.properties));
         if had == has {
@@ -144,9 +167,12 @@ fn changed(mut card: VCard, now: &Message) -> VCard {
             // Its group and what else is said of it stay.
             (Some(property), Some(line)) => {
                 property.value = (slot.merge)(&property.value, had.as_ref(), &line.value);
-                if property.is("BDAY") || property.is("ANNIVERSARY") {
+                if slots::is_date(property) {
                     property.remove("VALUE");
-                    property.remove("X-APPLE-OMIT-YEAR");
+                    property.remove(slots::OMIT_YEAR);
+                    if let Some(year) = line.parameter(slots::OMIT_YEAR).next() {
+                        property.set(slots::OMIT_YEAR, year);
+                    }
                 }
             }
             (Some(_), None) => gone.extend(place),
@@ -158,6 +184,8 @@ fn changed(mut card: VCard, now: &Message) -> VCard {
     for at in gone.into_iter().rev() {
         card.properties.remove(at);
     }
+    is_changed |= further::add(&mut card, &before.properties, &now.properties);
+    is_changed |= members::merge(&mut card, &before, now);
     is_changed |= photo::merge(&mut card, &before, now);
     if is_changed {
         stamp(&mut card, now);

@@ -94,7 +94,7 @@ macro_rules! email {
 }
 
 macro_rules! postal {
-    ($types:expr, $fits:expr, $street:expr, $city:expr, $state:expr, $code:expr, $country:expr, $composed:expr) => {
+    ($types:expr, $fits:expr, $street:expr, $city:expr, $state:expr, $code:expr, $country:expr, $box:expr, $composed:expr) => {
         Slot {
             names: &["ADR"],
             fits: $fits,
@@ -105,7 +105,8 @@ macro_rules! postal {
                 let street = street.collect::<Vec<_>>().join("\n").replace('\n', "\r\n");
                 set(bag, $street, &street);
                 for (key, at) in [
-                    (PropertyKey::from($city), 3),
+                    (PropertyKey::from($box), 0),
+                    ($city.into(), 3),
                     ($state.into(), 4),
                     ($code.into(), 5),
                     ($country.into(), 6),
@@ -121,14 +122,15 @@ macro_rules! postal {
                 }
             },
             line: |bag| {
-                let keys: [PropertyKey; 5] =
-                    [$street.into(), $city.into(), $state.into(), $code.into(), $country.into()];
+                let keys: [PropertyKey; 6] =
+                    [$box.into(), $street.into(), $city.into(), $state.into(), $code.into(), $country.into()];
                 let parts =
                     keys.map(|key| escape(&bag.string(key).unwrap_or_default().replace("\r\n", "\n")));
                 if parts.iter().all(String::is_empty) {
                     return None;
                 }
-                Some(typed(Property::raw("ADR", format!(";;{}", parts.join(";"))), $types))
+                let (own, parts) = parts.split_first()?;
+                Some(typed(Property::raw("ADR", format!("{own};;{}", parts.join(";"))), $types))
             },
             merge: |kept, had, new| {
                 // The street of MAPI has the extended address in front; where it changed, it is all street.
@@ -152,17 +154,23 @@ macro_rules! date_slot {
     ($names:expr, $key:expr) => {
         Slot {
             names: $names,
-            fits: |property| full_date(property).is_some(),
+            fits: |property| day(property).is_some(),
             read: |property, bag| {
-                if let Some(date) = full_date(property) {
+                if let Some(date) = day(property) {
                     bag.set($key, FileTime::from_unix(wall_seconds(date.at(0, 0, 0, 0))));
                 }
             },
             line: |bag| {
                 let date = clock(bag.time($key)?.to_unix()).date();
-                Some(Property::raw(first($names), date.strftime("%Y-%m-%d").to_string()))
+                let line = Property::raw(first($names), date.strftime("%Y-%m-%d").to_string());
+                let year = PartialDate::NO_YEAR;
+                let has_no_year = u16::try_from(date.year()) == Ok(year);
+                Some(if has_no_year { line.with(OMIT_YEAR, &year.to_string()) } else { line })
             },
-            merge: |kept, _, new| if kept.contains('-') { new.to_owned() } else { new.replace('-', "") },
+            merge: |kept, _, new| {
+                // As 3.0 has it, or without hyphens as in 4.0.
+                if kept.get(4..5) == Some("-") { new.to_owned() } else { new.replace('-', "") }
+            },
         }
     };
 }
@@ -207,6 +215,7 @@ pub(super) const SLOTS: &[Slot] = &[
         named::WORK_ADDRESS_STATE,
         named::WORK_ADDRESS_POSTAL_CODE,
         named::WORK_ADDRESS_COUNTRY,
+        named::WORK_ADDRESS_POST_OFFICE_BOX,
         Some(named::WORK_ADDRESS.into())
     ),
     postal!(
@@ -217,6 +226,7 @@ pub(super) const SLOTS: &[Slot] = &[
         tags::HOME_ADDRESS_STATE_OR_PROVINCE,
         tags::HOME_ADDRESS_POSTAL_CODE,
         tags::HOME_ADDRESS_COUNTRY,
+        tags::HOME_ADDRESS_POST_OFFICE_BOX,
         Some(named::HOME_ADDRESS.into())
     ),
     postal!(
@@ -227,13 +237,14 @@ pub(super) const SLOTS: &[Slot] = &[
         tags::OTHER_ADDRESS_STATE_OR_PROVINCE,
         tags::OTHER_ADDRESS_POSTAL_CODE,
         tags::OTHER_ADDRESS_COUNTRY,
+        tags::OTHER_ADDRESS_POST_OFFICE_BOX,
         Some(named::OTHER_ADDRESS.into())
     ),
     text_slot!(&["URL"], tags::PERSONAL_HOME_PAGE, |p| p.has_type("home"), |p| typed(p, &["HOME"])),
     text_slot!(&["URL"], tags::BUSINESS_HOME_PAGE, |_| true, |p| typed(p, &["WORK"])),
     text_slot!(&["IMPP", "X-MS-IMADDRESS"], named::INSTANT_MESSAGING_ADDRESS),
-    date_slot!(&["BDAY"], tags::BIRTHDAY),
-    date_slot!(&["ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY"], tags::WEDDING_ANNIVERSARY),
+    date_slot!(BIRTHDAYS, tags::BIRTHDAY),
+    date_slot!(ANNIVERSARIES, tags::WEDDING_ANNIVERSARY),
     text_slot!(&["X-SPOUSE", "X-MS-SPOUSE", "X-EVOLUTION-SPOUSE"], tags::SPOUSE_NAME),
     text_slot!(&["X-MANAGER", "X-MS-MANAGER", "X-EVOLUTION-MANAGER"], tags::MANAGER_NAME),
     text_slot!(&["X-ASSISTANT", "X-MS-ASSISTANT", "X-EVOLUTION-ASSISTANT"], tags::ASSISTANT),
@@ -253,7 +264,9 @@ pub(super) const SLOTS: &[Slot] = &[
         fits: |_| true,
         read: |property, bag| {
             let at = CLASSES.iter().position(|class| property.value.trim().eq_ignore_ascii_case(class));
-            bag.set(tags::SENSITIVITY, i32::try_from(at.unwrap_or(0)).unwrap_or(0));
+            if let Some(class) = at.and_then(|at| i32::try_from(at).ok()).filter(|class| *class > 0) {
+                bag.set(tags::SENSITIVITY, class);
+            }
         },
         line: |bag| {
             let at = usize::try_from(bag.integer32(tags::SENSITIVITY).unwrap_or(0)).unwrap_or(0);
@@ -265,6 +278,12 @@ pub(super) const SLOTS: &[Slot] = &[
 
 /// By the number of PidTagSensitivity.
 const CLASSES: [&str; 4] = ["PUBLIC", "PERSONAL", "PRIVATE", "CONFIDENTIAL"];
+
+const BIRTHDAYS: &[&str] = &["BDAY"];
+const ANNIVERSARIES: &[&str] =
+    &["ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY", "X-MS-ANNIVERSARY"];
+/// Says that the year is none.
+pub(super) const OMIT_YEAR: &str = "X-APPLE-OMIT-YEAR";
 
 fn first(names: &[&'static str]) -> &'static str {
     names.first().copied().unwrap_or_default()
@@ -283,14 +302,21 @@ fn typed(mut property: Property, types: &[&str]) -> Property {
 }
 
 /// A telephone number without the scheme of 4.0.
-fn number(text: &str) -> &str {
+pub(super) fn number(text: &str) -> &str {
     text.strip_prefix("tel:").unwrap_or(text)
 }
 
-fn full_date(property: &Property) -> Option<jiff::civil::Date> {
-    let PartialDate { year, month, day, .. } = property.date()?;
+/// Whether a line is a day that MAPI has.
+pub(super) fn is_date(property: &Property) -> bool {
+    BIRTHDAYS.iter().chain(ANNIVERSARIES).any(|name| property.is(name))
+}
+
+/// The day that a line says. Without a year it is in the one that stands for none, as Exchange gets it from telephones.
+fn day(property: &Property) -> Option<jiff::civil::Date> {
+    let PartialDate { year, month, day } = property.date()?;
+    let year = year.unwrap_or(PartialDate::NO_YEAR);
     let (year, month, day) =
-        (i16::try_from(year?).ok()?, i8::try_from(month?).ok()?, i8::try_from(day?).ok()?);
+        (i16::try_from(year).ok()?, i8::try_from(month?).ok()?, i8::try_from(day?).ok()?);
     jiff::civil::Date::new(year, month, day).ok().filter(|date| date.year() >= 1601)
 }
 

@@ -102,7 +102,9 @@ named! {
         WORK_ADDRESS_STATE = 0x8047, String, "PidLidWorkAddressState";
         WORK_ADDRESS_POSTAL_CODE = 0x8048, String, "PidLidWorkAddressPostalCode";
         WORK_ADDRESS_COUNTRY = 0x8049, String, "PidLidWorkAddressCountry";
+        WORK_ADDRESS_POST_OFFICE_BOX = 0x804a, String, "PidLidWorkAddressPostOfficeBox";
         DISTRIBUTION_LIST_CHECKSUM = 0x804c, Integer32, "PidLidDistributionListChecksum";
+        DISTRIBUTION_LIST_NAME = 0x8053, String, "PidLidDistributionListName";
         DISTRIBUTION_LIST_ONE_OFF_MEMBERS = 0x8054, MultipleBinary, "PidLidDistributionListOneOffMembers";
         DISTRIBUTION_LIST_MEMBERS = 0x8055, MultipleBinary, "PidLidDistributionListMembers";
         INSTANT_MESSAGING_ADDRESS = 0x8062, String, "PidLidInstantMessagingAddress";

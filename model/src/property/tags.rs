@@ -141,11 +141,13 @@ tags! {
     HOME_ADDRESS_POSTAL_CODE = 0x3a5b, String, "PidTagHomeAddressPostalCode";
     HOME_ADDRESS_STATE_OR_PROVINCE = 0x3a5c, String, "PidTagHomeAddressStateOrProvince";
     HOME_ADDRESS_STREET = 0x3a5d, String, "PidTagHomeAddressStreet";
+    HOME_ADDRESS_POST_OFFICE_BOX = 0x3a5e, String, "PidTagHomeAddressPostOfficeBox";
     OTHER_ADDRESS_CITY = 0x3a5f, String, "PidTagOtherAddressCity";
     OTHER_ADDRESS_COUNTRY = 0x3a60, String, "PidTagOtherAddressCountry";
     OTHER_ADDRESS_POSTAL_CODE = 0x3a61, String, "PidTagOtherAddressPostalCode";
     OTHER_ADDRESS_STATE_OR_PROVINCE = 0x3a62, String, "PidTagOtherAddressStateOrProvince";
     OTHER_ADDRESS_STREET = 0x3a63, String, "PidTagOtherAddressStreet";
+    OTHER_ADDRESS_POST_OFFICE_BOX = 0x3a64, String, "PidTagOtherAddressPostOfficeBox";
     SENDER_SMTP_ADDRESS = 0x5d01, String, "PidTagSenderSmtpAddress";
     SENT_REPRESENTING_SMTP_ADDRESS = 0x5d02, String, "PidTagSentRepresentingSmtpAddress";
     RECIPIENT_FLAGS = 0x5ffd, Integer32, "PidTagRecipientFlags";

@@ -35,7 +35,8 @@ fn to_v4(mut property: Property, out: &mut VCard) {
         property.set("PREF", "1");
     }
     match upper.as_str() {
-        "PROFILE" => return,
+        // RFC 6350 appendix A.1 has it no more.
+        "PROFILE" => property.name = "X-PROFILE".to_owned(),
         "EMAIL" => {
             property.remove_value("TYPE", "internet");
         }
@@ -63,6 +64,9 @@ fn to_v4(mut property: Property, out: &mut VCard) {
             if is_utc_offset(&zone) {
                 property.value = zone;
                 property.set("VALUE", "utc-offset");
+            } else {
+                // What it is without a word (RFC 6350 §6.5.1).
+                property.remove_value("VALUE", "text");
             }
         }
         "REV" => property.value = property.value.replace(['-', ':'], ""),
@@ -74,7 +78,9 @@ fn to_v4(mut property: Property, out: &mut VCard) {
             }
         }
         "SORT-STRING" => {
-            let target = out.properties.iter_mut().find(|other| other.is("N") || other.is("FN"));
+            // Of the name, as it is sorted by surnames; of what is shown where there is none.
+            let name = ["N", "FN"].into_iter().find(|name| out.first(name).is_some());
+            let target = out.properties.iter_mut().find(|other| name.is_some_and(|name| other.is(name)));
             if let Some(name) = target.filter(|name| name.parameter("SORT-AS").next().is_none()) {
                 name.set("SORT-AS", &property.text());
                 return;
@@ -102,6 +108,12 @@ fn to_v3(mut property: Property, out: &mut VCard) {
             date_to_v3(&mut property);
         }
         "BDAY" => date_to_v3(&mut property),
+        "X-PROFILE" => property.name = "PROFILE".to_owned(),
+        // RFC 2426 §3.3.2: what kind of address it is; programs look for the word.
+        "EMAIL" if !["internet", "x400"].iter().any(|kind| property.has_type(kind)) => {
+            property.add("TYPE", "INTERNET");
+        }
+        "REV" => property.value = extended(&property.value),
         "PHOTO" | "LOGO" | "SOUND" | "KEY" => match property.media() {
             Some(media) => media.put(&mut property, Version::V3),
             None => {
@@ -143,10 +155,15 @@ fn to_v3(mut property: Property, out: &mut VCard) {
                 property.set("VALUE", "text");
             }
         }
-        "RELATED" if property.has_type("agent") && property.has("VALUE", "text") => {
+        "RELATED" if property.has_type("agent") => {
             property.name = "AGENT".to_owned();
             property.remove_value("TYPE", "agent");
-            property.remove("VALUE");
+            // RFC 2426 §3.5.4: a text, unless it says that it is an address; the other way round in 4.0.
+            if property.has("VALUE", "text") {
+                property.remove("VALUE");
+            } else {
+                property.set("VALUE", "uri");
+            }
         }
         "ADR" => {
             let label = property.parameter("LABEL").next().map(str::to_owned);
@@ -243,7 +260,10 @@ fn date_to_v4(property: &mut Property) {
         }
         property.remove("X-APPLE-OMIT-YEAR");
         property.remove("VALUE");
-    } else if PartialDate::parse(&property.value).is_none() {
+    } else if PartialDate::parse(&property.value).is_some() {
+        // A date in part, which 3.0 has as a text only.
+        property.remove_value("VALUE", "text");
+    } else if !property.value.is_empty() {
         property.set("VALUE", "text");
     }
 }
@@ -265,6 +285,32 @@ fn date_to_v3(property: &mut Property) {
     property.value = text;
     if date.year.is_none() {
         property.set("X-APPLE-OMIT-YEAR", &PartialDate::NO_YEAR.to_string());
+    }
+}
+
+/// A moment as RFC 2426 §3.6.4 shows it, with hyphens and colons; anything else as it is.
+fn extended(value: &str) -> String {
+    let parts = |text: &str, widths: &[usize], between: &str| {
+        let mut rest = text;
+        let mut out = Vec::new();
+        for width in widths {
+            let (part, after) = rest.split_at_checked(*width)?;
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| out.push(part))?;
+            rest = after;
+        }
+        Some(out.join(between) + rest)
+    };
+    let (date, time) = match value.split_once('T') {
+        Some((date, time)) => (date, Some(time)),
+        None => (value, None),
+    };
+    let Some(date) = parts(date, &[4, 2, 2], "-").filter(|text| text.len() == 10) else {
+        return value.to_owned();
+    };
+    match time.map(|time| parts(time, &[2, 2, 2], ":")) {
+        None => date,
+        Some(Some(time)) => format!("{date}T{time}"),
+        Some(None) => value.to_owned(),
     }
 }
 

@@ -138,7 +138,8 @@ fn three_to_four() {
         "TZ:-05:00",
         "X-ANNIVERSARY:2000-02-29",
         "SORT-STRING:Doh",
-        "EMAIL;type=HOME,pref:j@x",
+        "EMAIL;type=HOME,pref,INTERNET:j@x",
+        "REV:2020-01-02T03:04:05Z",
     ] {
         assert!(back.lines().any(|own| own == line), "{line} in\n{back}");
     }

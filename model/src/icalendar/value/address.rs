@@ -22,6 +22,12 @@ impl CalAddress {
                 '%' => uri.push_str("%25"),
                 '?' => uri.push_str("%3F"),
                 '#' => uri.push_str("%23"),
+                // Not in a URI, and not in the quotes around a parameter (RFC 3986 §2, RFC 5545 §3.2).
+                '"' => uri.push_str("%22"),
+                ' ' => uri.push_str("%20"),
+                '<' => uri.push_str("%3C"),
+                '>' => uri.push_str("%3E"),
+                '\\' => uri.push_str("%5C"),
                 c => uri.push(c),
             }
         }
