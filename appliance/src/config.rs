@@ -179,6 +179,9 @@ fn listen(on: impl Fn(&str) -> Listeners) -> Listen {
         pop3s: on("pop3s"),
         http: on("http"),
         https: on("https"),
+        // HTTP has one door here.
+        dav: Listeners::default(),
+        davs: Listeners::default(),
     }
 }
 

@@ -178,9 +178,7 @@ async fn gateways(
         endpoints.insert("metrics".to_owned(), reachable(bound));
     }
     let admin = store.serve_admin(&data.admin_socket())?;
-    // Gateways in this process that speak HTTP are handed over here, without a socket in between.
-    let locals = kontor_gateway::locals(&protocols, &client, &shared);
-    bound.start(&protocols, Some(&client), locals, &shared)?;
+    bound.start(&protocols, Some(&client), &shared)?;
     wait_until_ready(&shared).await?;
 
     let ready = Ready {

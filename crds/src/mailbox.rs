@@ -146,6 +146,10 @@ pub struct Protocols {
     /// Sending by SMTP submission. Default: Enabled.
     #[serde(default)]
     pub submission: Switch,
+
+    /// Calendars, tasks and contacts by CalDAV and CardDAV. Default: Enabled.
+    #[serde(default)]
+    pub dav: Switch,
 }
 
 /// Whether something may be used.

@@ -32,13 +32,29 @@ pub struct Cluster {
     /// Everything else is here.
     pub postgres: Postgres,
     authority: Authority,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// DAV gateways with an ingress in front.
+pub struct Web {
+    /// The DAV gateways, each with the address that the ingress uses: who comes there is believed about the client.
+    pub dav: Vec<Node>,
+    /// The ingress, with its address for HTTP.
+    pub ingress: Node,
+    /// Where the last gateway listens for clients themselves.
+    pub direct: String,
+    /// The same with TLS.
+    pub tls: String,
+    /// What its certificate is signed by (PEM).
+    pub ca: PathBuf,
 }
 
 /// One process of the cluster.
 pub struct Node {
     /// `host:port` of what it serves.
     pub address: String,
+    /// The port of its metrics and health, at the same host.
+    pub monitor: Option<u16>,
     name: String,
     program: &'static str,
     arguments: Vec<String>,
@@ -82,6 +98,11 @@ impl Node {
         Ok(())
     }
 
+    /// Everything that it wrote.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
     /// The process, while it runs.
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
@@ -121,39 +142,26 @@ impl Cluster {
             )?;
             let arguments = vec!["--config".into(), config.display().to_string()];
             let log = at.join(format!("{name}.log"));
-            let mut node =
-                Node { address, name, program: "kontor-storage-node", arguments, log, process: None };
+            let mut node = Node {
+                address,
+                monitor: None,
+                name,
+                program: "kontor-storage-node",
+                arguments,
+                log,
+                process: None,
+            };
             node.start().await?;
             storage.push(node);
         }
 
-        let addresses: Vec<String> = storage.iter().map(|node| format!("\"{}\"", node.address)).collect();
-        let gateway = |name: &str, protocol: &str| -> Result<Node> {
+        let gateway = |name: &str, protocol: &str| {
             let listener = if protocol == "smtp" { "lmtp" } else { protocol };
             let address = format!("127.0.0.1:{}", free_port()?);
-            let pair = authority.issue(&format!("kontor-gateway-{name}"), at)?;
-            let config = at.join(format!("{name}.toml"));
             // The tests speak without TLS; the way to the store is what is tested here.
-            let plaintext = format!("[{protocol}]\nplaintext_auth = true\n");
-            std::fs::write(
-                &config,
-                format!(
-                    "[store]\naddresses = [{}]\nca = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\n\n\
-                     [listen]\n{listener} = \"{address}\"\n\n{plaintext}",
-                    addresses.join(", "),
-                    authority.certificate.display(),
-                    pair.certificate.display(),
-                    pair.key.display(),
-                ),
-            )?;
-            Ok(Node {
-                address,
-                name: name.to_owned(),
-                program: "kontor-gateway",
-                arguments: vec![protocol.to_owned(), "--config".into(), config.display().to_string()],
-                log: at.join(format!("{name}.log")),
-                process: None,
-            })
+            let rest =
+                format!("[listen]\n{listener} = \"{address}\"\n\n[{protocol}]\nplaintext_auth = true\n");
+            gateway(&authority, &storage, at, name, protocol, address, &rest)
         };
         let mut imap = vec![gateway("imap-0", "imap")?, gateway("imap-1", "imap")?];
         let mut lmtp = gateway("smtp-0", "smtp")?;
@@ -161,9 +169,59 @@ impl Cluster {
         for node in imap.iter_mut().chain([&mut lmtp, &mut pop3]) {
             node.start().await?;
         }
-        let cluster = Self { imap, lmtp, pop3, storage, s3, postgres, authority, _folder: folder };
+        let cluster = Self { imap, lmtp, pop3, storage, s3, postgres, authority, folder };
         cluster.add_tenant("main", DOMAIN).await?;
         Ok(cluster)
+    }
+
+    /// Starts two DAV gateways and an ingress in front of them.
+    pub async fn start_dav(&self) -> Result<Web> {
+        let at = self.folder.path();
+        let monitor = free_port()?;
+        let server = self.authority.issue("kontor-server", at)?;
+        let mut dav = Vec::new();
+        let (mut direct, mut tls) = (String::new(), String::new());
+        for number in 0..2 {
+            // Both have the same monitor port, as pods have, at addresses of their own.
+            let host = format!("127.0.0.{}", number + 1);
+            let name = format!("dav-{number}");
+            let address = format!("{host}:{}", free_port()?);
+            (direct, tls) = (format!("{host}:{}", free_port()?), format!("{host}:{}", free_port()?));
+            let rest = format!(
+                "[listen]\ndavs = \"{tls}\"\n[[listen.dav]]\nbind = \"{address}\"\n\
+                 forwarded_from = [\"127.0.0.0/8\"]\n[[listen.dav]]\nbind = \"{direct}\"\n\
+                 [process]\nmonitor = \"{host}:{monitor}\"\n\
+                 [[tls.certificates]]\ncertificate = \"{}\"\nkey = \"{}\"\n",
+                server.certificate.display(),
+                server.key.display(),
+            );
+            let mut node = gateway(&self.authority, &self.storage, at, &name, "dav", address, &rest)?;
+            node.monitor = Some(monitor);
+            node.start().await?;
+            dav.push(node);
+        }
+        let upstreams: Vec<String> = dav.iter().map(|node| format!("\"{}\"", node.address)).collect();
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let config = at.join("ingress.toml");
+        std::fs::write(
+            &config,
+            format!(
+                "[listen]\nhttp = \"{address}\"\n[ingress]\ncheck_interval = \"500ms\"\n\
+                 [ingress.upstreams.dav]\naddresses = [{}]\nhealth_port = {monitor}\n",
+                upstreams.join(", ")
+            ),
+        )?;
+        let mut ingress = Node {
+            address,
+            monitor: None,
+            name: "ingress".to_owned(),
+            program: "kontor-gateway",
+            arguments: vec!["ingress".to_owned(), "--config".into(), config.display().to_string()],
+            log: at.join("ingress.log"),
+            process: None,
+        };
+        ingress.start().await?;
+        Ok(Web { dav, ingress, direct, tls, ca: self.authority.certificate.clone() })
     }
 
     /// A client with the rights of an administrator, on all storage nodes.
@@ -179,7 +237,7 @@ impl Cluster {
     /// A client whose certificate has this common name.
     pub fn client(&self, common_name: &str) -> Result<StoreClient> {
         let addresses: Vec<String> = self.storage.iter().map(|node| node.address.clone()).collect();
-        let pair = self.authority.issue(common_name, self._folder.path())?;
+        let pair = self.authority.issue(common_name, self.folder.path())?;
         let tls = Tls {
             ca: std::fs::read_to_string(&self.authority.certificate)?,
             certificate: std::fs::read_to_string(pair.certificate)?,
@@ -244,6 +302,40 @@ impl Cluster {
         })
         .await
     }
+}
+
+/// A gateway's process that has not been started.
+fn gateway(
+    authority: &Authority,
+    storage: &[Node],
+    folder: &Path,
+    name: &str,
+    protocol: &str,
+    address: String,
+    rest: &str,
+) -> Result<Node> {
+    let addresses: Vec<String> = storage.iter().map(|node| format!("\"{}\"", node.address)).collect();
+    let pair = authority.issue(&format!("kontor-gateway-{name}"), folder)?;
+    let config = folder.join(format!("{name}.toml"));
+    std::fs::write(
+        &config,
+        format!(
+            "[store]\naddresses = [{}]\nca = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\n\n{rest}",
+            addresses.join(", "),
+            authority.certificate.display(),
+            pair.certificate.display(),
+            pair.key.display(),
+        ),
+    )?;
+    Ok(Node {
+        address,
+        monitor: None,
+        name: name.to_owned(),
+        program: "kontor-gateway",
+        arguments: vec![protocol.to_owned(), "--config".into(), config.display().to_string()],
+        log: folder.join(format!("{name}.log")),
+        process: None,
+    })
 }
 
 const DOMAIN: &str = "cluster.test";

@@ -4,6 +4,8 @@
 
 #[path = "kubernetes/autoscaling.rs"]
 mod autoscaling;
+#[path = "kubernetes/calendars.rs"]
+mod calendars;
 #[path = "kubernetes/deletion.rs"]
 mod deletion;
 #[path = "kubernetes/failover.rs"]

@@ -15,7 +15,7 @@ spec:
   image: {tag: '1'}
   gateways:
   - name: all
-    protocols: [SMTP, Submission, LMTP, IMAP, POP3]
+    protocols: [SMTP, Submission, LMTP, IMAP, POP3, DAV]
     drain: {preStopDelaySeconds: 7, gracePeriodSeconds: 100}
     config:
       maxConnections: 11
@@ -27,12 +27,14 @@ spec:
         relay: {host: relay.example.org, port: 26, tls: None, credentialsSecretRef: {name: relay}}
       imap: {maxMessageBytes: 2000000, idleTimeoutSeconds: 2400}
       pop3: {idleTimeoutSeconds: 700, markSeen: false}
+      dav: {maxItemBytes: 3000000}
   storage:
     nodes: {databaseConnections: 5}
     database: {external: {urlSecretRef: {name: db, key: url}}}
     objectStore: {endpoint: 'http://s3:3900', bucket: mail, prefix: a/, credentialsSecretRef: {name: s3}}
   network:
     proxyProtocol: {mode: Enabled, trustedCIDRs: ['10.0.0.0/8']}
+    forwardedHeaders: {trustedCIDRs: ['192.0.2.0/24']}
 ";
 
 fn valid(manifest: &str) -> Valid {
@@ -69,13 +71,16 @@ fn a_gateway_reads_what_the_operator_writes() {
         (&read.listen.imaps, 2993),
         (&read.listen.pop3, 2110),
         (&read.listen.pop3s, 2995),
+        (&read.listen.dav, 8080),
+        (&read.listen.davs, 8443),
     ];
     for (listeners, port) in ports {
         let [listener] = listeners.0.as_slice() else { panic!("{port}: {listeners:?}") };
         assert_eq!(listener.bind.port(), port);
         assert_eq!((listener.max_connections, listener.max_per_address), (11, 12));
-        // LMTP is for the inside, where no balancer is.
-        assert_eq!(listener.proxy_from.is_empty(), port == 2424, "{port}");
+        // LMTP and HTTP without TLS are for the inside, where no balancer is.
+        assert_eq!(listener.proxy_from.is_empty(), matches!(port, 2424 | 8080), "{port}");
+        assert_eq!(listener.forwarded_from.len(), usize::from(port > 8000), "{port}");
     }
     assert_eq!(read.smtp.hostname, "mx.example.org");
     assert_eq!((read.smtp.max_message_size, read.smtp.max_recipients), (1_000_000, 123));
@@ -85,6 +90,7 @@ fn a_gateway_reads_what_the_operator_writes() {
     assert!(relay.password_file.is_some());
     assert_eq!(read.imap.append_limit, 2_000_000);
     assert_eq!(read.imap.idle_timeout, Duration::from_secs(2400));
+    assert_eq!(read.dav.max_item, 3_000_000);
     assert_eq!((read.pop3.command_timeout, read.pop3.mark_seen), (Duration::from_secs(700), false));
 }
 
@@ -107,7 +113,7 @@ fn a_storage_node_reads_what_the_operator_writes() {
 #[test]
 fn a_pool_for_lmtp_alone_leaves_the_queue_to_the_others() {
     let manifest = MANIFEST
-        .replace("protocols: [SMTP, Submission, LMTP, IMAP, POP3]", "protocols: [LMTP]")
+        .replace("protocols: [SMTP, Submission, LMTP, IMAP, POP3, DAV]", "protocols: [LMTP]")
         .replace("  storage:\n", "  - {name: mx, protocols: [SMTP]}\n  storage:\n");
     let valid = valid(&manifest);
     let runner = |pool: usize| {
@@ -130,7 +136,6 @@ fn an_ingress_leads_to_where_the_pools_listen() {
     };
     let (pool, ingress) = (read(0), read(1));
     assert_eq!(ingress.ingress.tcp.len(), 7, "all but LMTP");
-    assert!(ingress.tls.certificates.is_empty());
     assert!(ingress.ingress.drain < ingress.process.grace);
     let [own, behind] = pool.listen.imaps.0.as_slice() else { panic!("{:?}", pool.listen.imaps) };
     // The balancer in front speaks to either; behind the ingress, everybody has to say who the client is.
@@ -141,4 +146,12 @@ fn an_ingress_leads_to_where_the_pools_listen() {
     assert_eq!(route.dns.as_deref(), Some("acme-all-headless.mail.svc:12993"));
     assert!(route.proxy_protocol && route.listen.0[0].proxy_from.len() == 1);
     assert_eq!(pool.listen.lmtp.0.len(), 1);
+    // Of HTTP it ends the TLS itself.
+    assert_eq!(ingress.tls.certificates.len(), 1);
+    let bound = [&ingress.listen.http, &ingress.listen.https].map(|listen| listen.0[0].bind.port());
+    assert_eq!(bound, [8080, 8443]);
+    let upstream = ingress.ingress.upstreams.values().next().expect("a gateway that speaks HTTP");
+    assert_eq!(upstream.dns.as_deref(), Some("acme-all-headless.mail.svc:18080"));
+    assert_eq!((pool.listen.dav.0[1].bind.port(), pool.listen.davs.0.len()), (18080, 1));
+    assert_eq!((pool.listen.dav.0[1].forwarded_from.len(), pool.listen.dav.0[1].proxy_from.len()), (2, 0));
 }

@@ -43,7 +43,7 @@ pub struct Config {
     pub pop3: Pop3Config,
     /// CalDAV and CardDAV.
     pub dav: DavConfig,
-    /// HTTP and TCP routing.
+    /// HTTP and TCP routing; its limits of HTTP hold for gateways that speak it too.
     pub ingress: IngressConfig,
 }
 
@@ -129,6 +129,10 @@ pub struct Listen {
     pub pop3: Listeners,
     /// Implicit TLS, port 995.
     pub pop3s: Listeners,
+    /// CalDAV and CardDAV over HTTP without TLS, behind an ingress.
+    pub dav: Listeners,
+    /// The same with TLS.
+    pub davs: Listeners,
     /// HTTP without TLS, port 80. (The ingress's TCP routes have their listeners under `ingress.tcp`.)
     pub http: Listeners,
     /// HTTP with TLS, port 443.

@@ -17,6 +17,7 @@ use kontor_smtp::{Mode, SmtpConfig, runner};
 use kontor_storage_client::StoreClient;
 
 use crate::config::Listen;
+use crate::locals::locals;
 
 /// A gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -27,13 +28,15 @@ pub enum Name {
     Imap,
     /// POP3.
     Pop3,
+    /// CalDAV and CardDAV.
+    Dav,
     /// HTTP to the gateways that speak it, and TCP to the others. It needs no storage node.
     Ingress,
 }
 
 impl Name {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Smtp, Self::Imap, Self::Pop3, Self::Ingress];
+    pub const ALL: &[Self] = &[Self::Smtp, Self::Imap, Self::Pop3, Self::Dav, Self::Ingress];
 
     /// The endpoints that it serves, as they are called under `listen`.
     pub fn endpoints(self) -> &'static [&'static str] {
@@ -41,6 +44,7 @@ impl Name {
             Self::Smtp => &["smtp", "submission", "submissions", "lmtp"],
             Self::Imap => &["imap", "imaps"],
             Self::Pop3 => &["pop3", "pop3s"],
+            Self::Dav => &["dav", "davs"],
             Self::Ingress => &["http", "https"],
         }
     }
@@ -88,7 +92,7 @@ impl Certificates {
     }
 
     fn of(&self, endpoint: &str) -> Arc<TlsServer> {
-        if endpoint == "https" { self.web.clone() } else { self.mail.clone() }
+        if matches!(endpoint, "https" | "davs") { self.web.clone() } else { self.mail.clone() }
     }
 }
 
@@ -172,25 +176,23 @@ impl Bound {
         self.endpoints.iter().rev().map(|endpoint| (endpoint.name, endpoint.address)).collect()
     }
 
-    /// Accepts clients, and runs the queue beside SMTP, until the drain begins. `locals` are the HTTP gateways that
-    /// this process serves itself. Without a store there is nothing but the ingress.
+    /// Accepts clients, and runs the queue beside SMTP, until the drain begins. Without a store there is nothing but the
+    /// ingress.
     ///
     /// # Errors
     /// When the ingress's configuration contradicts itself, or a gateway has no store.
-    pub fn start(
-        self,
-        protocols: &Protocols,
-        store: Option<&StoreClient>,
-        locals: Locals,
-        shared: &Shared,
-    ) -> Result<()> {
-        let of_ingress = |endpoint: &Endpoint| is_of_ingress(endpoint.name);
-        let (http, mail): (Vec<_>, Vec<_>) = self.endpoints.into_iter().partition(of_ingress);
-        if self.names.contains(&Name::Ingress) {
-            start_ingress(http, &protocols.ingress, locals, shared)?;
+    pub fn start(self, protocols: &Protocols, store: Option<&StoreClient>, shared: &Shared) -> Result<()> {
+        let (web, mail): (Vec<_>, Vec<_>) =
+            self.endpoints.into_iter().partition(|endpoint| is_web(endpoint.name));
+        if self.names.iter().any(|name| matches!(name, Name::Ingress | Name::Dav)) {
+            let locals = match self.names.contains(&Name::Dav) {
+                true => locals(protocols, store.context(NO_STORE)?, shared),
+                false => Locals::new(),
+            };
+            start_web(web, &self.names, &protocols.ingress, locals, shared)?;
         }
-        if self.names.iter().any(|name| *name != Name::Ingress) {
-            let store = store.context("a mail gateway needs a storage node")?;
+        if self.names.iter().any(|name| matches!(name, Name::Smtp | Name::Imap | Name::Pop3)) {
+            let store = store.context(NO_STORE)?;
             let runs_queue = self.names.contains(&Name::Smtp) && protocols.smtp.queue.runner;
             start_mail(mail, protocols, store, runs_queue, shared);
         }
@@ -225,22 +227,35 @@ fn start_mail(
     }
 }
 
-fn start_ingress(
+/// What speaks HTTP: the ingress, and gateways that are one's own. These are served by an ingress that leads nowhere
+/// else, so that HTTP is spoken, bounded and ended in one way, whether a process stands behind another or not.
+fn start_web(
     endpoints: Vec<Endpoint>,
+    names: &[Name],
     config: &IngressConfig,
     locals: Locals,
     shared: &Shared,
 ) -> Result<()> {
-    let ingress = Ingress::new(config, locals)?;
+    let mut config = config.clone();
+    if !names.contains(&Name::Ingress) {
+        config.upstreams.clear();
+        config.tcp.clear();
+    }
+    let ingress = Ingress::new(&config, locals)?;
     ingress.start(shared);
     let has_https = endpoints.iter().any(|endpoint| endpoint.name == "https");
     for Endpoint { name, listener, .. } in endpoints {
+        let forwarded_from = listener.forwarded_from().to_vec();
         match name {
-            "https" => serve(listener, Arc::new(ingress.handler(Scheme::Https)), shared),
-            "http" if config.https_redirect && has_https => {
-                serve(listener, Arc::new(ingress.redirecting()), shared);
+            "https" | "davs" => {
+                serve(listener, Arc::new(ingress.handler(Scheme::Https, &forwarded_from)), shared);
             }
-            "http" => serve(listener, Arc::new(ingress.handler(Scheme::Http)), shared),
+            "http" if config.https_redirect && has_https => {
+                serve(listener, Arc::new(ingress.redirecting(&forwarded_from)), shared);
+            }
+            "http" | "dav" => {
+                serve(listener, Arc::new(ingress.handler(Scheme::Http, &forwarded_from)), shared);
+            }
             tcp => {
                 let named = |name: &TcpName| name.route().endpoint == tcp;
                 if let Some(server) =
@@ -252,6 +267,10 @@ fn start_ingress(
         }
     }
     Ok(())
+}
+
+fn is_web(endpoint: &str) -> bool {
+    is_of_ingress(endpoint) || matches!(endpoint, "dav" | "davs")
 }
 
 fn is_of_ingress(endpoint: &str) -> bool {
@@ -274,8 +293,12 @@ impl Listen {
             "imaps" => (&self.imaps, Some(TlsMode::Implicit)),
             "pop3" => (&self.pop3, None),
             "pop3s" => (&self.pop3s, Some(TlsMode::Implicit)),
+            "dav" => (&self.dav, Some(TlsMode::None)),
+            "davs" => (&self.davs, Some(TlsMode::Implicit)),
             "http" => (&self.http, Some(TlsMode::None)),
             _ => (&self.https, Some(TlsMode::Implicit)),
         }
     }
 }
+
+const NO_STORE: &str = "a gateway other than the ingress needs a storage node";

@@ -18,8 +18,6 @@ mod locals;
 
 pub use config::{Config, Listen, ProcessConfig, StoreConfig};
 pub use endpoint::{Bound, Certificates, Endpoint, Name, Protocols, Taken};
-pub use kontor_ingress::Locals;
-pub use locals::locals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +65,7 @@ pub async fn run(names: &[Name], config: Config) -> Result<()> {
         monitor::serve(address, shared.health.clone(), shared.drain.clone())
             .with_context(|| format!("cannot listen on {address} for metrics"))?;
     }
-    bound.start(&protocols, store.as_ref(), Locals::new(), &shared)?;
+    bound.start(&protocols, store.as_ref(), &shared)?;
     let signal = drain::stop_requested().await;
     tracing::info!(signal, "stopping");
     shared.drain.finish(config.process.grace).await;

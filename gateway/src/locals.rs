@@ -1,4 +1,4 @@
-//! HTTP gateways in the ingress's own process.
+//! Gateways that speak HTTP, as the services that they are.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use kontor_storage_client::StoreClient;
 use crate::endpoint::Protocols;
 
 /// Those that there are, for the routes that lead to them without a socket in between.
-pub fn locals(protocols: &Protocols, store: &StoreClient, shared: &Shared) -> Locals {
-    let dav = kontor_dav::Gateway::new(protocols.dav.clone(), store.clone(), shared.auth.clone());
+pub(crate) fn locals(protocols: &Protocols, store: &StoreClient, shared: &Shared) -> Locals {
+    let dav = kontor_dav::Gateway::new(protocols.dav.clone(), store.clone(), shared);
     let service = service_fn(move |request: Request<RequestBody>| {
         let dav = Arc::clone(&dav);
         async move {

@@ -48,6 +48,11 @@ A configuration:
   [process]
   monitor = \"0.0.0.0:9090\"
 
+CalDAV and CardDAV, behind an ingress at 10.0.0.5 and for clients themselves:
+  [listen]
+  dav = { bind = \"0.0.0.0:8080\", forwarded_from = [\"10.0.0.5/32\"] }
+  davs = \"0.0.0.0:8443\"
+
 The ingress needs no storage node; it has:
   [listen]
   http = \"0.0.0.0:8080\"

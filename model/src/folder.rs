@@ -61,6 +61,8 @@ pub enum FolderRole {
     SyncIssues = 24,
     /// History of instant messages.
     ConversationHistory = 25,
+    /// Messages about meetings, for calendar clients (RFC 6638 §2.2).
+    SchedulingInbox = 26,
 }
 
 /// A folder that a new mailbox is made with.
@@ -74,7 +76,7 @@ pub struct WellKnownFolder {
 
 impl FolderRole {
     /// Every role, by code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::None,
         Self::Root,
         Self::IpmSubtree,
@@ -101,10 +103,11 @@ impl FolderRole {
         Self::SuggestedContacts,
         Self::SyncIssues,
         Self::ConversationHistory,
+        Self::SchedulingInbox,
     ];
 
     /// The folders that a mailbox is made with, parents before children.
-    pub const WELL_KNOWN: [WellKnownFolder; 21] = [
+    pub const WELL_KNOWN: [WellKnownFolder; 22] = [
         WellKnownFolder { role: Self::Root, parent: None },
         in_root(Self::IpmSubtree),
         visible(Self::Inbox),
@@ -126,6 +129,7 @@ impl FolderRole {
         in_root(Self::DeferredActions),
         in_root(Self::SpoolerQueue),
         in_root(Self::Configuration),
+        visible(Self::SchedulingInbox),
     ];
 
     /// The stored code.
@@ -166,6 +170,7 @@ impl FolderRole {
             Self::Notes => "IPF.StickyNote",
             Self::Journal => "IPF.Journal",
             Self::Configuration => "IPF.Configuration",
+            Self::SchedulingInbox => "IPF.SchedulingInbox",
             _ => "IPF.Note",
         }
     }
@@ -199,6 +204,7 @@ impl FolderRole {
             Self::SuggestedContacts => "Suggested Contacts",
             Self::SyncIssues => "Sync Issues",
             Self::ConversationHistory => "Conversation History",
+            Self::SchedulingInbox => "Scheduling Inbox",
         }
     }
 

@@ -1,5 +1,7 @@
 //! Everything that the store wants to know of a message when it arrives, in one parse.
 
+mod itip;
+
 use crate::class::MessageClass;
 use crate::fold::fold_appended;
 use crate::imap_view::{self, Envelope};
@@ -66,6 +68,8 @@ pub struct Prepared {
     pub class: MessageClass,
     /// Its importance.
     pub importance: Importance,
+    /// What it says about a meeting: the text of its iTIP object (RFC 6047 §2.4), which has a `METHOD`.
+    pub itip: Option<String>,
     /// Whether it carries something that a reader would call an attachment.
     pub has_attachment: bool,
     /// The beginning of its text, at most 256 characters (RFC 8970).
@@ -91,6 +95,7 @@ impl Prepared {
         prepared.names(&structure, &envelope);
         prepared.importance = importance(&structure, root);
         prepared.class = class(&structure);
+        prepared.itip = itip::text(&structure);
         prepared.has_attachment = structure.parts().iter().any(|part| is_attachment(&structure, part));
         prepared.search(&structure, limits);
         prepared
@@ -334,15 +339,7 @@ pub(crate) fn class(structure: &Structure<'_>) -> MessageClass {
     {
         return MessageClass::NOTE_SMIME;
     }
-    let calendar = structure.parts().iter().find(|part| {
-        let attached = part.disposition.as_ref().is_some_and(|d| d.is_attachment());
-        part.kind == PartKind::Leaf && part.content_type.is("text", "calendar") && !attached
-    });
-    match calendar.map(|part| parameter(part, "method")).as_deref() {
-        Some(b"request") => MessageClass::MEETING_REQUEST,
-        Some(b"cancel") => MessageClass::MEETING_CANCELED,
-        _ => MessageClass::NOTE,
-    }
+    itip::class(structure)
 }
 
 /// RFC 3464 §2.3.3: delivered only where no recipient failed.

@@ -17,6 +17,8 @@ pub enum Optional {
     TlsRoute,
     /// `gateway.networking.k8s.io` TCPRoute.
     TcpRoute,
+    /// `gateway.networking.k8s.io` HTTPRoute.
+    HttpRoute,
     /// `monitoring.coreos.com` ServiceMonitor.
     ServiceMonitor,
     /// `monitoring.coreos.com` PrometheusRule.
@@ -31,6 +33,7 @@ impl Optional {
         Self::Certificate,
         Self::TlsRoute,
         Self::TcpRoute,
+        Self::HttpRoute,
         Self::ServiceMonitor,
         Self::PrometheusRule,
         Self::PostgresCluster,
@@ -42,6 +45,7 @@ impl Optional {
             Self::Certificate => ("cert-manager.io", "Certificate"),
             Self::TlsRoute => ("gateway.networking.k8s.io", "TLSRoute"),
             Self::TcpRoute => ("gateway.networking.k8s.io", "TCPRoute"),
+            Self::HttpRoute => ("gateway.networking.k8s.io", "HTTPRoute"),
             Self::ServiceMonitor => ("monitoring.coreos.com", "ServiceMonitor"),
             Self::PrometheusRule => ("monitoring.coreos.com", "PrometheusRule"),
             Self::PostgresCluster => ("postgresql.cnpg.io", "Cluster"),

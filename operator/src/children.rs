@@ -206,6 +206,7 @@ pub fn core() -> Vec<ApiResource> {
         of::<api::autoscaling::v2::HorizontalPodAutoscaler>(),
         of::<api::policy::v1::PodDisruptionBudget>(),
         of::<api::networking::v1::NetworkPolicy>(),
+        of::<api::networking::v1::Ingress>(),
     ]
 }
 

@@ -75,7 +75,7 @@ fn yaml(objects: &[Object]) -> String {
     documents.collect::<Vec<_>>().join("---\n")
 }
 
-const ALL: &[&str] = &["trial", "production", "routes", "ingress"];
+const ALL: &[&str] = &["trial", "production", "routes", "ingress", "dav", "proxied"];
 
 #[test]
 fn manifests_become_these_objects() {
@@ -213,12 +213,58 @@ fn an_ingress_alone_is_exposed_and_holds_no_keys() {
     assert!(objects.iter().all(|o| o.name() != "acme-ingress-tls"));
 }
 
+/// The data of `gateway.toml` of a pool.
+fn configuration(objects: &[Object], pool: &str) -> toml::Table {
+    let map = objects.iter().find(|o| o.kind() == "ConfigMap" && o.name() == pool).expect("a ConfigMap");
+    let text = map.value.pointer("/data/gateway.toml").and_then(Value::as_str).expect("a file");
+    text.parse().expect("TOML")
+}
+
+#[test]
+fn an_ingress_ends_the_tls_of_http_and_leads_on_to_where_only_it_is_believed() {
+    let objects = built("dav");
+    let exposed: Vec<_> =
+        objects.iter().filter(|o| o.value.pointer("/spec/type") == Some(&"LoadBalancer".into())).collect();
+    let [service] = exposed.as_slice() else { panic!("{} are exposed", exposed.len()) };
+    let ports = service.value.pointer("/spec/ports").and_then(Value::as_array).expect("ports");
+    let ports: Vec<_> = ports.iter().filter_map(|port| port.get("port")?.as_i64()).collect();
+    assert_eq!(ports, [143, 993, 80, 443]);
+    let ingress = configuration(&objects, "acme-ingress");
+    let upstream = &ingress["ingress"]["upstreams"]["dav"];
+    assert_eq!(upstream["dns"].as_str(), Some("acme-dav-headless.mail.svc:18080"));
+    assert_eq!(ingress["listen"]["https"]["forwarded_from"][0].as_str(), Some("192.0.2.0/24"));
+    assert!(ingress.get("store").is_none(), "it asks the storage nodes nothing");
+    let listen = &configuration(&objects, "acme-dav")["listen"]["dav"];
+    assert_eq!(listen[0]["bind"].as_str(), Some("0.0.0.0:8080"));
+    assert_eq!(listen[1]["bind"].as_str(), Some("0.0.0.0:18080"));
+    assert_eq!(listen[1]["forwarded_from"].as_array().map(Vec::len), Some(2));
+    assert!(listen[1].get("proxy_from").is_none(), "requests of many share a connection");
+    let policy = objects.iter().find(|o| o.kind() == "NetworkPolicy" && o.name() == "acme-dav");
+    let rules = policy.and_then(|policy| policy.value.pointer("/spec/ingress")).expect("rules");
+    let behind = rules.as_array().into_iter().flatten().find(|rule| rule.to_string().contains("18080"));
+    assert!(behind.expect("a rule")["from"].to_string().contains("\"ingress\""), "{rules}");
+}
+
+#[test]
+fn http_goes_by_an_ingress_controller_and_the_rest_as_it_did() {
+    let objects = built("proxied");
+    let ingress = objects.iter().find(|object| object.kind() == "Ingress").expect("an Ingress");
+    let annotation = |key: &str| ingress.value["metadata"]["annotations"][key].as_str().map(str::to_owned);
+    assert_eq!(annotation("nginx.ingress.kubernetes.io/proxy-body-size").as_deref(), Some("0"));
+    assert_eq!(annotation("nginx.ingress.kubernetes.io/proxy-read-timeout").as_deref(), Some("900"));
+    let paths = ingress.value.pointer("/spec/rules/0/http/paths").and_then(Value::as_array).expect("paths");
+    let paths: Vec<_> = paths.iter().filter_map(|path| path["path"].as_str()).collect();
+    assert_eq!(paths, ["/dav", "/.well-known/caldav", "/.well-known/carddav", "/principals"]);
+    let balanced = objects.iter().filter(|o| o.value.pointer("/spec/type") == Some(&"LoadBalancer".into()));
+    assert_eq!(balanced.map(Object::name).collect::<Vec<_>>(), ["acme-read-external"]);
+}
+
 #[test]
 fn lmtp_never_goes_outside() {
     for name in ["production", "routes", "ingress"] {
         for object in built(name) {
             let outside = object.value.pointer("/spec/type") == Some(&"LoadBalancer".into())
-                || matches!(object.kind(), "TCPRoute" | "TLSRoute");
+                || matches!(object.kind(), "TCPRoute" | "TLSRoute" | "HTTPRoute");
             assert!(!(outside && object.value.to_string().contains("lmtp")), "{}", object.key());
         }
     }

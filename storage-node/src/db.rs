@@ -135,6 +135,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("../migrations/0001_store.sql")),
     (2, include_str!("../migrations/0002_items.sql")),
     (3, include_str!("../migrations/0003_sharing.sql")),
+    (4, include_str!("../migrations/0004_itip_messages.sql")),
     (7, include_str!("../migrations/0007_booking.sql")),
 ];
 const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;

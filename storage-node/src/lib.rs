@@ -2,7 +2,8 @@
 //!
 //! A [`StorageNode`] is stateless over PostgreSQL and a blob store; run as many as the load wants. It serves the
 //! gRPC API of `kontor-storage-proto`: directory, mailboxes, bodies, delivery, queue, events and care, and checks
-//! permissions on every call. It knows no mail protocol and parses no message: gateways send messages prepared.
+//! permissions on every call. It knows no mail protocol and parses no mail: gateways send messages prepared.
+//! What messages say about meetings it does to calendars, by the rules of `kontor-model`.
 //!
 //! In a cluster it listens with mTLS ([`StorageNode::serve`]); in the appliance the same server is reached over an
 //! in-memory connection ([`StorageNode::connector`]) and a Unix socket ([`StorageNode::serve_unix`]).
@@ -30,6 +31,7 @@ mod mailbox;
 mod measure;
 mod queue;
 mod rpc;
+mod scheduling;
 mod server;
 mod token;
 
@@ -57,10 +59,11 @@ pub struct StorageNode {
 /// What the services share.
 pub(crate) struct Node {
     access: Arc<access::Access>,
-    directory: directory::Directory,
+    directory: Arc<directory::Directory>,
     mailboxes: Arc<mailbox::Mailboxes>,
+    scheduling: Arc<scheduling::Scheduling>,
     blobs: Arc<blobs::Blobs>,
-    queue: queue::Queue,
+    queue: Arc<queue::Queue>,
     events: Arc<events::Events>,
     care: Arc<care::Care>,
     max_message_size: u64,
@@ -81,9 +84,13 @@ impl StorageNode {
         let mailboxes =
             mailbox::Mailboxes::new(db.clone(), access.clone(), events.clone(), blobs.clone(), &config);
         let care = care::Care::new(db.clone(), mailboxes.clone(), &config);
+        let directory = Arc::new(directory::Directory::new(db.clone(), access.clone(), &config));
+        let queue = Arc::new(queue::Queue::new(db.clone(), blobs.clone(), &config));
+        let scheduling = scheduling::Scheduling::new(db, mailboxes.clone(), directory.clone(), queue.clone());
         let node = Arc::new(Node {
-            directory: directory::Directory::new(db.clone(), access.clone(), &config),
-            queue: queue::Queue::new(db, blobs.clone(), &config),
+            scheduling,
+            directory,
+            queue,
             access,
             blobs,
             events,
@@ -93,6 +100,7 @@ impl StorageNode {
             mailboxes,
         });
         tokio::spawn(mailbox::keep_folding(Arc::downgrade(&node.mailboxes)));
+        tokio::spawn(scheduling::keep_sending(Arc::downgrade(&node.scheduling)));
         tokio::spawn(care::keep_sweeping(Arc::downgrade(&node.care)));
         Ok(StorageNode { node })
     }

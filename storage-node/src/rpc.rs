@@ -133,6 +133,14 @@ impl Directory for Rpc {
         answer(self.node.directory.find_people(&who, request.get_ref()).await)
     }
 
+    async fn calendar_users(
+        &self,
+        request: Request<proto::CalendarUsersRequest>,
+    ) -> Answer<proto::CalendarUsersResponse> {
+        let who = self.person(&request).await?;
+        answer(self.node.directory.calendar_users(&who, request.get_ref()).await)
+    }
+
     async fn apply(&self, request: Request<proto::ApplyRequest>) -> Answer<proto::ApplyResponse> {
         self.admin(&request)?;
         let node = self.node.clone();
@@ -378,7 +386,7 @@ impl Mailbox for Rpc {
     async fn put_item(&self, request: Request<proto::PutItemRequest>) -> Answer<proto::PutItemResponse> {
         let who = self.person(&request).await?;
         let node = self.node.clone();
-        whole(async move { node.mailboxes.put_item(&who, request.into_inner()).await }).await
+        whole(async move { node.scheduling.put_item(&who, request.into_inner()).await }).await
     }
 
     async fn delete_item(
@@ -387,7 +395,7 @@ impl Mailbox for Rpc {
     ) -> Answer<proto::DeleteItemResponse> {
         let who = self.person(&request).await?;
         let node = self.node.clone();
-        whole(async move { node.mailboxes.delete_item(&who, request.get_ref()).await }).await
+        whole(async move { node.scheduling.delete_item(&who, request.get_ref()).await }).await
     }
 
     type ItemsStream = Pages<proto::ItemsChunk>;
@@ -403,7 +411,7 @@ impl Delivery for Rpc {
     async fn deliver(&self, request: Request<proto::DeliverRequest>) -> Answer<proto::DeliverResponse> {
         self.gateway(&request)?;
         let node = self.node.clone();
-        whole(async move { node.mailboxes.deliver(request.into_inner()).await }).await
+        whole(async move { node.scheduling.deliver(request.into_inner()).await }).await
     }
 }
 

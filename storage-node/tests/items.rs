@@ -48,6 +48,7 @@ async fn delete(session: &Session, name: &str, version: &[u8]) -> Result<u64, St
         folder_id: CALENDAR,
         name: name.into(),
         content_id: version.to_vec().into(),
+        ..Default::default()
     };
     session.delete_item(request).await.map(|response| response.cn)
 }

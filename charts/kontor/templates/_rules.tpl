@@ -48,14 +48,18 @@
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
+# The Ingress, with network.exposure.ingress.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
 # Which pods there are, to count their connections and to say why they do not start.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
 # Optional APIs. A rule for one that the cluster does not have allows nothing.
-# TCPRoutes and TLSRoutes, with exposure type Gateway.
+# Routes, with exposure type Gateway.
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [tcproutes, tlsroutes]
+  resources: [httproutes, tcproutes, tlsroutes]
   verbs: [get, list, watch, create, patch, delete]
 # Certificates, with tls.certManager.
 - apiGroups: [cert-manager.io]

@@ -28,9 +28,9 @@ pub struct GatewayPool {
     #[schemars(length(min = 1, max = 15), regex(pattern = "^[a-z]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
 
-    /// What its pods serve. Service ports: SMTP 25, Submission 587 and 465, LMTP 24, IMAP 143 and 993, POP3 110 and 995;
-    /// Ingress all of these that other pools serve, but LMTP.
-    #[schemars(length(min = 1, max = 5))]
+    /// What its pods serve. Service ports: SMTP 25, Submission 587 and 465, LMTP 24, IMAP 143 and 993, POP3 110 and 995,
+    /// DAV 443, and 80 for the inside; Ingress all of these that other pools serve, but LMTP.
+    #[schemars(length(min = 1, max = 6))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub protocols: Vec<Protocol>,
 
@@ -81,6 +81,9 @@ pub enum Protocol {
     /// POP3, ports 110 (STARTTLS) and 995 (TLS).
     #[serde(rename = "POP3")]
     Pop3,
+    /// Calendars, tasks and contacts by CalDAV and CardDAV: port 443, and 80 without TLS for an ingress in front.
+    #[serde(rename = "DAV")]
+    Dav,
     /// One way in for all protocols: leads connections to the pods of the pools that serve them, and tells these the
     /// client's address. With `network.exposure.type` LoadBalancer or Gateway only this pool is exposed.
     Ingress,
@@ -135,7 +138,7 @@ pub struct Drain {
     pub pre_stop_delay_seconds: Option<i32>,
 
     /// Seconds from the wish to stop until the pod is killed, preStopDelaySeconds among them. Default by protocol:
-    /// SMTP, Submission and LMTP 120, IMAP 300, POP3 120, Ingress 300.
+    /// SMTP, Submission and LMTP 120, IMAP 300, POP3 120, DAV 60, Ingress 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 7200))]
     pub grace_period_seconds: Option<i32>,
@@ -215,6 +218,10 @@ pub struct GatewayConfig {
     /// POP3.
     #[serde(default)]
     pub pop3: Pop3Settings,
+
+    /// CalDAV and CardDAV.
+    #[serde(default)]
+    pub dav: DavSettings,
 }
 
 /// Settings of SMTP, Submission and LMTP.
@@ -304,9 +311,19 @@ pub struct Pop3Settings {
     pub mark_seen: Option<bool>,
 }
 
+/// Settings of CalDAV and CardDAV.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DavSettings {
+    /// Largest calendar object or card, octets. Default: 10485760 (10 MiB).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 65536, max = 104_857_600))]
+    pub max_item_bytes: Option<i64>,
+}
+
 impl Protocol {
-    /// All of them, in the order of their ports.
-    pub const ALL: &[Self] = &[Self::Lmtp, Self::Smtp, Self::Pop3, Self::Imap, Self::Submission];
+    /// All that a client speaks, in the order of their ports.
+    pub const ALL: &[Self] = &[Self::Lmtp, Self::Smtp, Self::Pop3, Self::Imap, Self::Dav, Self::Submission];
 }
 
 impl GatewayPool {

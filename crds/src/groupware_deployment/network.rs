@@ -17,6 +17,10 @@ pub struct Network {
     #[serde(default)]
     pub proxy_protocol: ProxyProtocol,
 
+    /// Which proxies of HTTP are believed about the client's address.
+    #[serde(default)]
+    pub forwarded_headers: ForwardedHeaders,
+
     /// `Enforced` (default): network policies admit only what is needed. `Disabled`: there are none.
     #[serde(default)]
     pub network_policy: NetworkPolicyMode,
@@ -32,12 +36,14 @@ pub struct Network {
 #[x_kube(
     cel,
     validation = ("self.type == 'Gateway' ? has(self.gateway) : !has(self.gateway)", "exposure: gateway goes with type: Gateway, and only with it"),
-    validation = ("self.type == 'LoadBalancer' || !has(self.loadBalancer)", "exposure: loadBalancer goes with type: LoadBalancer")
+    validation = ("self.type == 'LoadBalancer' || !has(self.loadBalancer)", "exposure: loadBalancer goes with type: LoadBalancer"),
+    validation = ("self.type != 'Gateway' || !has(self.ingress)", "exposure: with type Gateway, HTTP goes by its HTTPRoutes and not by an ingress")
 )]
 pub struct Exposure {
     /// `ClusterIP` (default): Services inside the cluster only. `LoadBalancer`: beside them a LoadBalancer Service for
-    /// each pool, which keeps the client's address. `Gateway`: TCPRoutes and TLSRoutes of a Gateway that you run.
-    /// Where a pool serves Ingress, it alone is exposed, and leads to the others. LMTP stays inside in every case.
+    /// each pool, which keeps the client's address. `Gateway`: routes of a Gateway that you run, HTTPRoutes for DAV,
+    /// TLSRoutes and TCPRoutes for the others. Where a pool serves Ingress, it alone is exposed, and leads to the others.
+    /// LMTP stays inside in every case.
     #[serde(default, rename = "type")]
     pub type_: ExposureType,
 
@@ -48,6 +54,29 @@ pub struct Exposure {
     /// With `type: LoadBalancer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancerExposure>,
+
+    /// What speaks HTTP (DAV) goes by an Ingress of an ingress controller that you run, whatever else says `type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressExposure>,
+}
+
+/// An Ingress.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressExposure {
+    /// ingressClassName. Unset: the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class_name: Option<String>,
+
+    /// Annotations of the Ingress, in place of or beside those that let large bodies and slow answers through.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+
+    /// Host names. Default: tls' dnsNames; without these, every name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub hosts: Vec<String>,
 }
 
 /// How clients come in.
@@ -150,6 +179,21 @@ pub struct ProxyProtocol {
     pub mode: ProxyProtocolMode,
 
     /// Networks of the balancers.
+    #[serde(default, rename = "trustedCIDRs")]
+    #[schemars(length(max = 64), inner(length(max = 64)))]
+    pub trusted_cidrs: Vec<String>,
+}
+
+/// Which proxies of HTTP are believed about the client's address.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = ("self.trustedCIDRs.all(c, isCIDR(c))", "forwardedHeaders.trustedCIDRs: networks such as 10.0.0.0/8")
+)]
+pub struct ForwardedHeaders {
+    /// Networks of proxies (an ingress controller, a Gateway) whose `X-Forwarded-For` is believed; from anybody else it
+    /// is thrown away. The limits for one address do not hold for these proxies, but for the clients that they name.
     #[serde(default, rename = "trustedCIDRs")]
     #[schemars(length(max = 64), inner(length(max = 64)))]
     pub trusted_cidrs: Vec<String>,

@@ -93,6 +93,27 @@ fn an_ingress_serves_nothing_else() {
 }
 
 #[test]
+fn http_goes_by_an_ingress_or_by_a_gateway() {
+    let dav = (
+        "/spec/gateways/-",
+        json!({"name": "dav", "protocols": ["DAV"], "config": {"dav": {"maxItemBytes": 65536}}}),
+    );
+    let network = |exposure: serde_json::Value| ("/spec/network", json!({"exposure": exposure}));
+    accepts(&[dav.clone(), network(json!({"ingress": {"className": "nginx", "hosts": ["a.example.org"]}}))]);
+    accepts(&[dav.clone(), network(json!({"type": "LoadBalancer", "ingress": {}}))]);
+    rejects(
+        &[
+            dav,
+            network(json!({"type": "Gateway", "gateway": {"parentRefs": [{"name": "a"}]}, "ingress": {}})),
+        ],
+        "HTTPRoutes",
+    );
+    let trusted = |cidr: &str| json!({"forwardedHeaders": {"trustedCIDRs": [cidr]}});
+    accepts(&[("/spec/network", trusted("10.0.0.0/8"))]);
+    rejects(&[("/spec/network", trusted("10.0.0.300"))], "forwardedHeaders");
+}
+
+#[test]
 fn names_of_children_have_room() {
     accepts(&[("/metadata/name", json!("a".repeat(40)))]);
     rejects(&[("/metadata/name", json!("a".repeat(41)))], "at most 40");

@@ -7,6 +7,7 @@ use kontor_e2e::kubernetes::installation::{send, subjects};
 use kontor_e2e::process::eventually;
 use serde_json::{Value, json};
 
+use crate::calendars::{Planner, ask};
 use crate::{ANNA, installation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,13 +57,42 @@ async fn an_ingress_leads_to_every_pool_and_alone_may_say_who_the_client_is() ->
     })
     .await?;
 
+    // A calendar is found by the host's name alone, over TLS that the ingress ends.
+    let insecure = installation.endpoint("ingress", 80).await?;
+    let (code, text) = ask(insecure, &[], "/dav/")?;
+    ensure!(code == 308 && text.contains("location: https://"), "{text}");
+    let web = installation.endpoint_tls("ingress", 443).await?;
+    eventually("a calendar is found through the ingress", Duration::from_secs(120), async || {
+        let (code, text) = ask(web, &FIND, "/.well-known/caldav")?;
+        Ok((code == 301 && text.contains("207 Multi-Status")).then_some(()))
+    })
+    .await?;
+    // Its pool is replaced, pod by pod, and who works with it does not see it.
+    let planner = Planner::start(web, "ingress");
+    let list = ["get", "pods", "-l", "app.kubernetes.io/component=dav", "-o", "name"];
+    let old = kubectl(&list)?;
+    for pool in
+        pools.as_array_mut().context("a list of pools")?.iter_mut().filter(|pool| pool["name"] == "dav")
+    {
+        pool["config"] = json!({"dav": {"maxItemBytes": 1_048_576}});
+    }
+    declare(&pools, "LoadBalancer")?;
+    eventually("every pod of the pool is another one", LIMIT, async || {
+        let now = kubectl(&list)?;
+        Ok((!now.is_empty() && old.lines().all(|pod| !now.contains(pod))).then_some(()))
+    })
+    .await?;
+    installation.wait_ready("gwd", LIMIT)?;
+    planner.stop().await?;
+
     // Everybody else is believed nothing: the port behind the ingress is closed to other pods.
-    let policy: Value =
-        serde_json::from_str(&kubectl(&["get", "networkpolicy", "trial-imap", "-o", "json"])?)?;
-    let rules = policy["spec"]["ingress"].as_array().context("rules")?;
-    let behind =
-        rules.iter().find(|rule| rule["ports"].to_string().contains("12993")).context("a rule for 12993")?;
-    ensure!(behind["from"].to_string().contains("ingress"), "{behind}");
+    for (name, port) in [("trial-imap", "12993"), ("trial-dav", "18080")] {
+        let policy: Value = serde_json::from_str(&kubectl(&["get", "networkpolicy", name, "-o", "json"])?)?;
+        let rules = policy["spec"]["ingress"].as_array().context("rules")?;
+        let behind = rules.iter().find(|rule| rule["ports"].to_string().contains(port));
+        let behind = behind.with_context(|| format!("a rule for {port}"))?;
+        ensure!(behind["from"].to_string().contains("ingress"), "{behind}");
+    }
 
     // A pod that goes takes nobody's mail along, and the other one goes on.
     let pods = kubectl(&[
@@ -95,4 +125,6 @@ async fn an_ingress_leads_to_every_pool_and_alone_may_say_who_the_client_is() ->
     installation.wait_ready("gwd", LIMIT)
 }
 
+/// What a program asks a host of which it knows the name only.
+const FIND: [&str; 6] = ["-X", "PROPFIND", "-H", "Depth: 0", "-L", "--location-trusted"];
 const LIMIT: Duration = Duration::from_secs(240);

@@ -12,6 +12,7 @@ use kontor_e2e::kubernetes::image::Image;
 use kontor_e2e::kubernetes::installation::TAG;
 use kontor_e2e::process::eventually;
 
+use crate::calendars::Planner;
 use crate::failover::Stream;
 use crate::{ANNA, installation};
 
@@ -30,6 +31,7 @@ async fn a_rolling_upgrade_is_seen_by_no_client() -> Result<()> {
     let imap = installation.endpoint_tls("imap", 993).await?;
     let readers: Vec<Reader> = (0..READERS).map(|_| Reader::start(imap)).collect();
     let mail = Stream::start(installation.endpoint("smtp", 25).await?, "upgrade");
+    let planner = Planner::start(installation.endpoint_tls("dav", 443).await?, "upgrade");
 
     let patch = format!(r#"{{"spec":{{"image":{{"tag":"{NEXT}"}}}}}}"#);
     installation.kubectl(&["patch", "gwd", "trial", "--type=merge", "-p", &patch])?;
@@ -59,6 +61,7 @@ async fn a_rolling_upgrade_is_seen_by_no_client() -> Result<()> {
     );
     ensure!(failures == 0, "{failures} failures");
     ensure!(reconnects >= READERS, "a client is still where it was, in a pod that is gone");
+    planner.stop().await?;
     mail.all_arrived(&installation).await
 }
 

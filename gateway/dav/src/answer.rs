@@ -7,6 +7,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use kontor_dav_proto::response::{ErrorBody, Multistatus};
 use kontor_dav_proto::{Error, Precondition};
+use kontor_gateway_core::budget::BudgetError;
 use kontor_storage_client::StoreError;
 
 /// The body of an answer.
@@ -70,6 +71,9 @@ pub(crate) enum Failure {
     /// Too many wrong passwords.
     #[error("too many wrong passwords, try again in {0} seconds")]
     TooOften(u64),
+    /// The process holds as many bodies as it may.
+    #[error("the server has too much to do now; nothing was changed, try again later")]
+    Busy,
     /// Nobody has signed in, or not as themselves.
     #[error("sign in with your address and password")]
     SignIn,
@@ -97,6 +101,7 @@ impl Failure {
             }
             Self::Status(status, _) | Self::Condition(status, _) => *status,
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::SignIn => StatusCode::UNAUTHORIZED,
         }
     }
@@ -119,6 +124,7 @@ impl Failure {
                 put(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"Kontor\", charset=\"UTF-8\"");
             }
             Self::TooOften(seconds) => put(&mut answer, RETRY_AFTER, &seconds.to_string()),
+            Self::Busy => put(&mut answer, RETRY_AFTER, "5"),
             Self::Store(StoreError::Unavailable(error)) => {
                 tracing::warn!(error, "the store did not answer");
                 put(&mut answer, RETRY_AFTER, "5");
@@ -137,6 +143,17 @@ impl Failure {
             }
             Self::Store(StoreError::Internal(_)) => "internal error, try again later".to_owned(),
             other => other.to_string(),
+        }
+    }
+}
+
+impl From<BudgetError> for Failure {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::Busy => Self::Busy,
+            BudgetError::TooLarge { .. } => {
+                Self::Status(StatusCode::PAYLOAD_TOO_LARGE, "this is larger than what is taken")
+            }
         }
     }
 }

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as HttpBody;
 use kontor_dav_proto::{Href, Limits};
-use kontor_gateway_core::AuthLimiter;
+use kontor_gateway_core::{Budget, Permit, Shared};
 use kontor_storage_client::StoreClient;
 
 use crate::answer::{Answer, Body, Failure, put, status};
@@ -26,13 +26,14 @@ pub struct Gateway {
     config: DavConfig,
     limits: Limits,
     sign_in: SignIn,
+    budget: Budget,
 }
 
 impl Gateway {
-    /// Over a store; wrong passwords are counted by `auth`.
-    pub fn new(config: DavConfig, store: StoreClient, auth: Arc<AuthLimiter>) -> Arc<Self> {
-        let sign_in = SignIn::new(store, auth, config.sign_in_for);
-        Arc::new(Self { config, limits: Limits::default(), sign_in })
+    /// Over a store; wrong passwords and the memory for bodies are counted with all else that the process does.
+    pub fn new(config: DavConfig, store: StoreClient, shared: &Shared) -> Arc<Self> {
+        let sign_in = SignIn::new(store, shared.auth.clone(), config.sign_in_for);
+        Arc::new(Self { config, limits: Limits::default(), sign_in, budget: shared.budget.clone() })
     }
 
     /// Answers a request of a client. It never fails: what goes wrong is an answer too.
@@ -100,9 +101,10 @@ impl Gateway {
         if stated.is_some_and(|stated| stated > limit) {
             return Err(TOO_LARGE);
         }
-        let body = match body.take() {
-            Some(body) => read(body, limit).await?,
-            None => Bytes::new(),
+        // The permit is held until the request is answered.
+        let (body, _permit) = match body.take() {
+            Some(body) => read(body, stated.unwrap_or(0), limit, &self.budget).await?,
+            None => (Bytes::new(), self.budget.acquire(0).await?),
         };
         let call = Call {
             session: &session,
@@ -121,9 +123,9 @@ impl Gateway {
             "MKCOL" => method::mkcol(&call, &place).await,
             "COPY" => method::transfer(&call, &place, false).await,
             "MOVE" => method::transfer(&call, &place, true).await,
+            "POST" => method::post(&call, &place).await,
             "REPORT" => method::report(&call, &place).await,
             "ACL" => method::acl(&call, &place).await,
-            "POST" => method::post(&call, &place).await,
             _ => Err(Call::not_here()),
         }
     }
@@ -150,30 +152,44 @@ where
     drop(tokio::time::timeout(DISCARD_WITHIN, rest).await);
 }
 
-async fn read<B>(body: B, limit: u64) -> Result<Bytes, Failure>
+/// Takes a body as far as it may go, with room for it in the process's memory.
+async fn read<B>(body: B, stated: u64, limit: u64, budget: &Budget) -> Result<(Bytes, Permit), Failure>
 where
     B: HttpBody<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    let collected = std::pin::pin!(limited.collect());
-    match tokio::time::timeout(BODY_WITHIN, collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a body ended before its end");
-            Err(Failure::Status(StatusCode::BAD_REQUEST, "the body ended before its end"))
+    let mut permit = budget.acquire(stated).await?;
+    let collected = async {
+        let mut whole = BytesMut::with_capacity(usize::try_from(stated).unwrap_or_default());
+        let mut frames = std::pin::pin!(Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)));
+        while let Some(frame) = frames.frame().await {
+            let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+            permit.grow_to(permit.octets().max((whole.len() + data.len()) as u64)).await?;
+            whole.extend_from_slice(&data);
         }
+        Ok::<_, Failure>(whole.freeze())
+    };
+    match tokio::time::timeout(BODY_WITHIN, collected).await {
+        Ok(body) => Ok((body?, permit)),
         Err(_) => Err(Failure::Status(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     }
+}
+
+fn broken(error: Box<dyn std::error::Error + Send + Sync>) -> Failure {
+    if error.is::<LengthLimitError>() {
+        return TOO_LARGE;
+    }
+    tracing::debug!(%error, "a body ended before its end");
+    Failure::Status(StatusCode::BAD_REQUEST, "the body ended before its end")
 }
 
 const TOO_LARGE: Failure =
     Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "this is larger than what is taken");
 const DAV: HeaderName = HeaderName::from_static("dav");
-const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-proxy, calendarserver-sharing, addressbook";
+const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, calendar-proxy, \
+    calendarserver-sharing, addressbook";
 const METHODS: &str =
-    "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, REPORT, ACL, POST";
+    "OPTIONS, GET, HEAD, PUT, POST, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, REPORT, ACL";
 /// Octets.
 const DISCARDED: usize = 256 << 10;
 const DISCARD_WITHIN: Duration = Duration::from_secs(2);

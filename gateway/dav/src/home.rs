@@ -17,6 +17,8 @@ pub(crate) enum Holds {
     Tasks,
     Journals,
     Cards,
+    /// Messages about meetings (RFC 6638 §2.2).
+    Inbox,
 }
 
 impl Holds {
@@ -28,7 +30,9 @@ impl Holds {
                     .get(..=known.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(&format!("{known}.")))
         };
-        [Self::Events, Self::Tasks, Self::Journals, Self::Cards].into_iter().find(|holds| is(holds.class()))
+        [Self::Events, Self::Tasks, Self::Journals, Self::Cards, Self::Inbox]
+            .into_iter()
+            .find(|holds| is(holds.class()))
     }
 
     /// PidTagContainerClass
@@ -38,6 +42,7 @@ impl Holds {
             Self::Tasks => FolderRole::Tasks.container_class(),
             Self::Journals => FolderRole::Journal.container_class(),
             Self::Cards => FolderRole::Contacts.container_class(),
+            Self::Inbox => FolderRole::SchedulingInbox.container_class(),
         }
     }
 
@@ -55,6 +60,7 @@ impl Holds {
             Self::Tasks => &["VTODO"],
             Self::Journals => &["VJOURNAL"],
             Self::Cards => &[],
+            Self::Inbox => &["VEVENT", "VTODO"],
         }
     }
 }
@@ -103,7 +109,7 @@ impl Collection {
 
     /// Whether it is among those in which somebody may act for its owner.
     pub fn is_for_proxies(&self) -> bool {
-        self.holds != Holds::Cards
+        !matches!(self.holds, Holds::Cards | Holds::Inbox)
     }
 
     pub fn store_place(&self) -> StorePlace {
@@ -206,10 +212,14 @@ pub(crate) fn slug_of(folder: &Folder) -> String {
         FolderRole::Journal => "journal".to_owned(),
         FolderRole::Contacts => "contacts".to_owned(),
         FolderRole::SuggestedContacts => "suggested".to_owned(),
+        FolderRole::SchedulingInbox => INBOX.to_owned(),
         _ => format!("folder-{}", folder.folder_id),
     }
 }
 
+/// The last part of the paths of scheduling collections. No calendar can be called so.
+pub(crate) const INBOX: &str = "inbox";
+pub(crate) const OUTBOX: &str = "outbox";
 const TOKEN: &str = "urn:kontor:sync:";
 
 #[cfg(test)]

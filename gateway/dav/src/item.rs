@@ -6,10 +6,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use kontor_dav_proto::Precondition;
 use kontor_dav_proto::response::ErrorBody;
-use kontor_model::icalendar::{self, CalendarObject, Component, ObjectError, ObjectKind};
+use kontor_model::icalendar::{self, CalendarObject, Component, ObjectError, ObjectMessage};
 use kontor_model::message::unstructured_field;
-use kontor_model::recurrence::{Limits as RecurrenceLimits, span};
-use kontor_model::time_zone::{CalendarZones, TimeZone};
 use kontor_model::vcard::{self, AddressObjectError, VCard, address_object};
 use kontor_storage_client::PreparedMessage;
 use kontor_storage_client::proto::{Item, ItemFacts};
@@ -23,6 +21,8 @@ pub(crate) struct NewItem {
     pub starts_at: Option<i64>,
     pub ends_at: Option<i64>,
     pub content: PreparedMessage,
+    /// Of a calendar object, what it says.
+    pub calendar: Option<Component>,
 }
 
 impl NewItem {
@@ -32,6 +32,9 @@ impl NewItem {
     /// # Errors
     /// The precondition that does not hold.
     pub fn read(collection: &Collection, text: &Bytes) -> Result<Self, Failure> {
+        if collection.holds == Holds::Inbox {
+            return Err(Failure::forbidden("what comes into this collection comes from others"));
+        }
         if collection.holds == Holds::Cards {
             Self::of_card(text)
         } else {
@@ -67,18 +70,11 @@ impl NewItem {
             let what = format!("this calendar does not take {component}");
             return Err(refused(Precondition::SupportedCalendarComponent, &what));
         }
-        let class = match object.kind {
-            ObjectKind::Todo => "IPM.Task",
-            ObjectKind::Journal => "IPM.Activity",
-            _ => "IPM.Appointment",
-        };
-        let zones = CalendarZones::of(&calendar, TimeZone::utc());
-        let (starts_at, ends_at) = span(&object, &zones, RecurrenceLimits::default());
-        let named = object.master.or(object.overrides.first().copied());
-        let subject = named.and_then(|component| component.text("SUMMARY")).unwrap_or_default();
-        let kind = format!("text/calendar; charset=utf-8; component={component}");
-        let content = content(&subject, &kind, class, text);
-        Ok(Self { uid: object.uid.clone(), starts_at, ends_at, content })
+        let message = ObjectMessage::new(&calendar, &object, text);
+        let mut content = PreparedMessage::from_rfc5322(message.raw.into());
+        content.prepared.class = message.class.to_string();
+        let (starts_at, ends_at) = (message.starts_at, message.ends_at);
+        Ok(Self { uid: message.uid, starts_at, ends_at, content, calendar: Some(calendar) })
     }
 
     fn of_card(text: &Bytes) -> Result<Self, Failure> {
@@ -92,7 +88,7 @@ impl NewItem {
         let class = if card.is_group() { "IPM.DistList" } else { "IPM.Contact" };
         let subject = card.text("FN").unwrap_or_default();
         let content = content(&subject, "text/vcard; charset=utf-8", class, text);
-        Ok(Self { uid, starts_at: None, ends_at: None, content })
+        Ok(Self { uid, starts_at: None, ends_at: None, content, calendar: None })
     }
 }
 

@@ -12,8 +12,9 @@
 //! # async fn example(store: kontor_storage_client::StoreClient) {
 //! use std::sync::Arc;
 //! use kontor_dav::{DavConfig, Gateway};
+//! use kontor_gateway_core::Shared;
 //!
-//! let gateway = Gateway::new(DavConfig::default(), store, Arc::default());
+//! let gateway = Gateway::new(DavConfig::default(), store, &Shared::default());
 //! let request = http::Request::options("/dav/").body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
 //! let response = gateway.answer(request, [192, 0, 2, 1].into()).await;
 //! assert!(response.headers()["dav"].to_str().unwrap().contains("calendar-access"));
@@ -21,11 +22,11 @@
 //! ```
 //!
 //! Implements, of RFC 4918 (WebDAV) classes 1 and 3, RFC 5397 (current-user-principal), RFC 5689 (extended MKCOL), RFC
-//! 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV), RFC 6352 (CardDAV),
-//! RFC 6764 §5 (well-known URIs), RFC 3744 (ACL) as far as the store's rights go: they only grant; and of Apple's calendar
-//! server `getctag`, sharing, where a share is accepted as soon as it is given, and calendar-proxy.
+//! 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV), RFC 6352 (CardDAV), RFC
+//! 6638 (scheduling), RFC 6764 §5 (well-known URIs), RFC 3744 (ACL) as far as the store's rights go: they only grant; and of
+//! Apple's calendar server `getctag`, sharing, where a share is accepted as soon as it is given, and calendar-proxy.
 //!
-//! Not yet: locks, scheduling, managed attachments.
+//! Not yet: locks, managed attachments.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
@@ -44,6 +45,7 @@ mod method;
 mod place;
 mod privilege;
 mod property;
+mod scheduling;
 mod sign_in;
 
 pub use answer::Body;

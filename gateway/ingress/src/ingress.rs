@@ -159,14 +159,16 @@ impl Ingress {
         }
     }
 
-    /// The handler for listeners of HTTP with or without TLS.
-    pub fn handler(self: &Arc<Self>, scheme: Scheme) -> HttpServer {
-        HttpServer { ingress: self.clone(), scheme, redirect: false }
+    /// The handler for a listener of HTTP with or without TLS. Proxies in `forwarded_from` are believed beside those of
+    /// the configuration.
+    pub fn handler(self: &Arc<Self>, scheme: Scheme, forwarded_from: &[IpNet]) -> HttpServer {
+        let trusted = self.trusted.iter().chain(forwarded_from).copied().collect();
+        HttpServer { ingress: self.clone(), scheme, redirect: false, trusted }
     }
 
-    /// The handler for listeners without TLS that send their clients to those with.
-    pub fn redirecting(self: &Arc<Self>) -> HttpServer {
-        HttpServer { ingress: self.clone(), scheme: Scheme::Http, redirect: true }
+    /// The handler for a listener without TLS that sends its clients to those with.
+    pub fn redirecting(self: &Arc<Self>, forwarded_from: &[IpNet]) -> HttpServer {
+        HttpServer { redirect: true, ..self.handler(Scheme::Http, forwarded_from) }
     }
 
     /// The handler for a TCP route's listeners, when it is configured.
@@ -183,12 +185,12 @@ impl Ingress {
         &self,
         request: Request<Incoming>,
         peer: &Peer,
-        redirect: bool,
+        server: &HttpServer,
         drain: &Drain,
     ) -> Response<ResponseBody> {
         let exchange = Arc::new(Exchange::new());
         let head = headers::host_of(request.uri(), request.version(), request.headers());
-        let origin = headers::origin(request.headers(), peer.ip, peer.scheme, &self.trusted);
+        let origin = headers::origin(request.headers(), peer.ip, peer.scheme, &server.trusted);
         let host = head.as_deref().unwrap_or_default();
         let path = request.uri().path();
         let found = routes::find(&self.routes, headers::without_port(host), path);
@@ -212,7 +214,7 @@ impl Ingress {
                 return Err(Refusal::BadMethod);
             }
             let route = found.map_err(|_| Refusal::BadRequest("the path has dots in it"))?;
-            if redirect && origin.scheme == Scheme::Http {
+            if server.redirect && origin.scheme == Scheme::Http {
                 return Err(self.redirect(&request, host, route));
             }
             let route = route.ok_or(Refusal::NoRoute)?;
@@ -225,7 +227,9 @@ impl Ingress {
         };
         let outcome = match admitted() {
             Ok((route, upstream)) => {
-                let asked = Asked { route, host, origin: &origin, peer, exchange: &exchange, drain };
+                let is_trusted = server.trusted.iter().any(|network| network.contains(&peer.ip));
+                let asked =
+                    Asked { route, host, origin: &origin, is_trusted, peer, exchange: &exchange, drain };
                 self.forward(request, upstream, asked, record).await
             }
             Err(refusal) => {
@@ -253,11 +257,10 @@ impl Ingress {
         asked: Asked<'_>,
         mut record: Record,
     ) -> Result<Response<ResponseBody>, (Refusal, Record)> {
-        let Asked { route, host, origin, peer, exchange, drain } = asked;
+        let Asked { route, host, origin, is_trusted, peer, exchange, drain } = asked;
         let (mut parts, body) = request.into_parts();
         let protocol = headers::upgrade_of(&parts);
         let is_multiplexed = parts.version == Version::HTTP_2;
-        let is_trusted = self.trusted.iter().any(|network| network.contains(&peer.ip));
         let wished = affinity::requested(&parts.headers).map(str::to_owned);
         headers::prepare_request(
             &mut parts,
@@ -368,6 +371,7 @@ struct Asked<'a> {
     route: &'a Route,
     host: &'a str,
     origin: &'a Origin,
+    is_trusted: bool,
     peer: &'a Peer,
     exchange: &'a Arc<Exchange>,
     drain: &'a Drain,

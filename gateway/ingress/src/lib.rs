@@ -22,7 +22,7 @@
 //! let ingress = Ingress::new(&config, Locals::new())?;
 //! ingress.start(&shared);
 //! let listener = Listener::bind("ingress", &ListenerConfig::on("0.0.0.0:8080".parse()?), None)?;
-//! shared.drain.spawn(listener.serve(Arc::new(ingress.handler(Scheme::Http)), shared.clone()));
+//! shared.drain.spawn(listener.serve(Arc::new(ingress.handler(Scheme::Http, &[])), shared.clone()));
 //! # Ok(()) }
 //! ```
 //!
@@ -43,6 +43,7 @@ mod headers;
 mod health;
 mod ingress;
 mod local;
+mod preface;
 mod record;
 mod refusal;
 mod resolve;

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ipnet::IpNet;
 use kontor_gateway_core::listener::Refused;
 use kontor_gateway_core::{Connection, Drain, Handler, Shared};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,23 +24,43 @@ use tokio::time::Sleep;
 use crate::body::ResponseBody;
 use crate::client::{Peer, Scheme};
 use crate::ingress::Ingress;
+use crate::preface;
 
-/// HTTP/1.1, and HTTP/2 where TLS agreed on it, for listeners with and without TLS.
+/// HTTP/1.1, and HTTP/2 where TLS agreed on it or, without TLS, where the client begins with it (RFC 9113 §3.3).
 pub struct HttpServer {
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) scheme: Scheme,
     /// Send clients to the listener with TLS.
     pub(crate) redirect: bool,
+    /// Proxies that are believed.
+    pub(crate) trusted: Vec<IpNet>,
 }
 
 impl Handler for HttpServer {
-    async fn serve(self: Arc<Self>, connection: Connection, shared: Shared) {
-        let is_h2 = connection.tls().is_some_and(|tls| tls.alpn.as_deref() == Some("h2"));
+    async fn serve(self: Arc<Self>, mut connection: Connection, shared: Shared) {
         let ip: IpAddr = connection.peer_ip();
         let settings = self.ingress.settings();
+        let (is_h2, early) = match connection.tls() {
+            Some(tls) => (tls.alpn.as_deref() == Some("h2"), Vec::new()),
+            None => {
+                let read = tokio::time::timeout(settings.header_timeout, preface::read(&mut connection));
+                let first = tokio::select! {
+                    first = read => first,
+                    // Nothing was asked yet.
+                    () = shared.drain.begun() => return,
+                };
+                let Ok(Ok(first)) = first else { return };
+                (first.is_h2, first.octets)
+            }
+        };
         let peer = Arc::new(Peer::new(ip, self.scheme, is_h2));
         let requests = Requests { server: self.clone(), peer: peer.clone(), drain: shared.drain.clone() };
-        let io = TokioIo::new(Watched::new(connection, settings.write_timeout));
+        // A proxy hears within this that we are going; until then each answer says so, and no request that is on its way is
+        // met by a closed connection. HTTP/2 has words for that.
+        let is_proxy = self.trusted.iter().any(|network| network.contains(&ip));
+        let notice = if is_proxy && !is_h2 { NOTICE.min(settings.drain / 3) } else { Duration::ZERO };
+        let times = Times { notice, drain: settings.drain };
+        let io = TokioIo::new(Watched::new(connection, early, settings.write_timeout));
         if is_h2 {
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -49,8 +71,7 @@ impl Handler for HttpServer {
                 .keep_alive_timeout(PONG_WITHIN)
                 .serve_connection(io, requests);
             let connection = pin!(connection);
-            serve(connection, |connection| connection.graceful_shutdown(), &peer, &shared, settings.drain)
-                .await;
+            serve(connection, |connection| connection.graceful_shutdown(), &peer, &shared, times).await;
         } else {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -61,8 +82,7 @@ impl Handler for HttpServer {
                 .serve_connection(io, requests)
                 .with_upgrades();
             let connection = pin!(connection);
-            serve(connection, |connection| connection.graceful_shutdown(), &peer, &shared, settings.drain)
-                .await;
+            serve(connection, |connection| connection.graceful_shutdown(), &peer, &shared, times).await;
         }
     }
 
@@ -78,6 +98,15 @@ impl Handler for HttpServer {
     }
 }
 
+/// How a connection ends.
+#[derive(Clone, Copy)]
+struct Times {
+    /// How long it is kept for those who do not know yet that we are going.
+    notice: Duration,
+    /// How long all of it may take.
+    drain: Duration,
+}
+
 /// Runs a connection. When the drain begins it takes no new requests and ends with those that it has; the ones that
 /// only wait are answered early, and what then is still there is cut.
 async fn serve<C>(
@@ -85,7 +114,7 @@ async fn serve<C>(
     leave: impl FnOnce(Pin<&mut C>),
     peer: &Peer,
     shared: &Shared,
-    drain: Duration,
+    times: Times,
 ) where
     C: Future<Output = hyper::Result<()>>,
 {
@@ -105,8 +134,14 @@ async fn serve<C>(
         }
         () = shared.drain.begun() => {}
     }
+    if !times.notice.is_zero() {
+        tokio::select! {
+            ended = connection.as_mut() => return note(peer, ended),
+            () = tokio::time::sleep(times.notice) => {}
+        }
+    }
     leave(connection.as_mut());
-    let wait = jitter(drain);
+    let wait = jitter(times.drain).saturating_sub(times.notice);
     tokio::select! {
         ended = connection.as_mut() => return note(peer, ended),
         () = tokio::time::sleep(wait) => {}
@@ -146,20 +181,30 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (server, peer, drain) = (self.server.clone(), self.peer.clone(), self.drain.clone());
-        Box::pin(async move { Ok(server.ingress.answer(request, &peer, server.redirect, &drain).await) })
+        Box::pin(async move {
+            let is_h1 = request.version() < Version::HTTP_2;
+            let mut response = server.ingress.answer(request, &peer, &server, &drain).await;
+            let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if is_h1 && !is_upgrade && drain.is_begun() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        })
     }
 }
 
 /// A client that takes nothing of what is written to it ends.
 struct Watched {
     connection: Connection,
+    /// What was read already.
+    early: Vec<u8>,
     longest: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watched {
-    fn new(connection: Connection, longest: Duration) -> Self {
-        Self { connection, longest, timer: None }
+    fn new(connection: Connection, early: Vec<u8>, longest: Duration) -> Self {
+        Self { connection, early, longest, timer: None }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -181,7 +226,16 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().connection).poll_read(cx, buffer)
+        let this = self.get_mut();
+        if this.early.is_empty() {
+            return Pin::new(&mut this.connection).poll_read(cx, buffer);
+        }
+        let some = this.early.len().min(buffer.remaining());
+        buffer.put_slice(&this.early.drain(..some).collect::<Vec<u8>>());
+        if this.early.is_empty() {
+            this.early = Vec::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -219,6 +273,8 @@ impl AsyncWrite for Watched {
     }
 }
 
+/// Longer than an ingress of ours takes to look after its upstreams again.
+const NOTICE: Duration = Duration::from_secs(6);
 const STREAMS: u32 = 128;
 const MOST_HEADERS: usize = 100;
 const READ_BUFFER: usize = 64 << 10;

@@ -100,7 +100,9 @@ async fn accept(gateway: &Gateway, mut incoming: Incoming) -> Result<Vec<Reply>,
     let (mut copies, shares) = copies(&incoming.recipients);
     // The first failure of the store is kept: when nothing was stored it says most.
     let mut failure = None;
-    deliver(gateway, &raw, &mut copies, &mut failure).await;
+    // Whoever signed in speaks for the address that they may send as.
+    let speaker = submission.then(|| sender(&incoming.mail.from));
+    deliver(gateway, &raw, speaker.as_deref(), &mut copies, &mut failure).await;
     ask_whether_final(gateway, raw.len() as u64, &mut copies).await;
     let outgoing = raw.slice(incoming.return_path.len()..);
     let outside: Vec<usize> = (0..copies.len()).filter(|&at| mailbox(&copies, at).is_none()).collect();
@@ -183,7 +185,13 @@ fn mailbox(copies: &[Copy], at: usize) -> Option<u64> {
 }
 
 /// Puts the message into the mailboxes, tenant by tenant.
-async fn deliver(gateway: &Gateway, raw: &Bytes, copies: &mut [Copy], failure: &mut Option<StoreError>) {
+async fn deliver(
+    gateway: &Gateway,
+    raw: &Bytes,
+    speaker: Option<&str>,
+    copies: &mut [Copy],
+    failure: &mut Option<StoreError>,
+) {
     let mut tenants: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for at in 0..copies.len() {
         if mailbox(copies, at).is_some()
@@ -195,7 +203,10 @@ async fn deliver(gateway: &Gateway, raw: &Bytes, copies: &mut [Copy], failure: &
     if tenants.is_empty() {
         return;
     }
-    let message = PreparedMessage::prepare(raw.clone()).await;
+    let mut message = PreparedMessage::prepare(raw.clone()).await;
+    if let Some(itip) = &mut message.prepared.itip {
+        itip.authenticated = speaker.is_some_and(|speaker| speaker.eq_ignore_ascii_case(&itip.from));
+    }
     for members in tenants.into_values() {
         let targets: Vec<Target> =
             members.iter().filter_map(|&at| copies.get(at)).map(|copy| copy.target.clone()).collect();

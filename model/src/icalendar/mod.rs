@@ -15,11 +15,13 @@
 //! ```
 
 mod content_line;
+mod object_message;
 mod object_resource;
 mod parse;
 pub mod value;
 mod write;
 
+pub use object_message::ObjectMessage;
 pub use object_resource::{CalendarObject, ObjectError, ObjectKind};
 
 pub use crate::content_line::Parameter;

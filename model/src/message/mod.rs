@@ -6,6 +6,7 @@
 mod from_mime;
 mod to_mime;
 
+pub(crate) use to_mime::MeetingMail;
 pub use to_mime::{MimeOptions, unstructured_field};
 
 use crate::class::MessageClass;

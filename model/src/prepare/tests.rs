@@ -126,3 +126,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_message_says_about_a_meeting() {
+    let calendar = |method: &str, answer: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nMETHOD:{method}\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+             ATTENDEE;PARTSTAT={answer}:mailto:z@y.org\r\nSUMMARY:T\u{e4}glich\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let message = |head: &str, body: &str| {
+        prepare(&format!(
+            "From: \"Z\" <z@y.org>\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n--b\r\n\
+             {head}\r\n\r\n{body}\r\n--b--\r\n"
+        ))
+    };
+    let head =
+        "Content-Type: text/calendar; charset=\"UTF-8\"; method=REPLY\r\nContent-Transfer-Encoding: base64";
+    for (answer, class) in [
+        ("ACCEPTED", MessageClass::MEETING_ACCEPTED),
+        ("declined", MessageClass::MEETING_DECLINED),
+        ("TENTATIVE", MessageClass::MEETING_TENTATIVE),
+    ] {
+        let text = calendar("REPLY", answer);
+        let body = base64(text.as_bytes());
+        let p = message(head, &body);
+        assert_eq!((p.class, p.itip.as_deref()), (class, Some(text.as_str())));
+        assert_eq!(p.from_address, "z@y.org");
+    }
+    let quoted = "Content-Type: text/calendar; method=request\r\nContent-Transfer-Encoding: quoted-printable";
+    let text = calendar("REQUEST", "ACCEPTED");
+    let p = message(quoted, &text.replace('=', "=3D").replace('\u{e4}', "=C3=A4"));
+    assert_eq!(p.itip.as_deref().map(str::trim_end), Some(text.trim_end()));
+    assert_eq!(p.class, MessageClass::MEETING_REQUEST);
+    // One that says two things, one that says nothing, and one that was forwarded.
+    let plain = |kind: &str, text: &str| message(&format!("Content-Type: {kind}"), text).itip;
+    assert_eq!(plain("text/calendar; method=REQUEST", &calendar("CANCEL", "ACCEPTED")), None);
+    assert_eq!(plain("text/calendar", &calendar("X", "ACCEPTED")), None);
+    assert!(plain("text/calendar", &calendar("CANCEL", "ACCEPTED")).is_some());
+    let inner =
+        format!("Content-Type: text/calendar; method=REQUEST\r\n\r\n{}", calendar("REQUEST", "ACCEPTED"));
+    assert_eq!(plain("message/rfc822", &inner), None);
+    assert_eq!(message("Content-Type: message/rfc822", &inner).class, MessageClass::NOTE);
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word =
+            chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let letter = LETTERS[(word >> (18 - 6 * i) & 63) as usize] as char;
+            out.push(if i > chunk.len() { '=' } else { letter });
+        }
+    }
+    out
+}

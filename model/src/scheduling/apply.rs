@@ -1,7 +1,7 @@
 //! What a message does to the copy of whoever gets it (RFC 5546 §2.1.5, §3.2; RFC 6638 §4).
 
 use super::instances::{adopt_zones, detached, exclude, instance, part, remove, zones};
-use super::outgoing::sequence;
+use super::outgoing::{is_cancelled_part as is_cancelled, sequence};
 use super::people::{self, address, is_organizer, is_part, organizer_address, parts};
 use super::{ItipError, Method};
 use crate::icalendar::{Component, Property};
@@ -297,6 +297,10 @@ fn is_instance(calendar: &Component, zones: &CalendarZones, which: Option<i64>) 
 /// Whether a component is of an earlier version (RFC 5546 §2.1.5).
 fn is_older(new: &Component, old: &Component) -> bool {
     let stamp = |part: &Component| part.property("DTSTAMP").map(|stamp| stamp.value.trim().to_owned());
+    // Somebody who was left out, and is invited again by what has gone on without them.
+    if is_cancelled(old) && stamp(new) > stamp(old) {
+        return false;
+    }
     sequence(new) < sequence(old) || (sequence(new) == sequence(old) && stamp(new) < stamp(old))
 }
 

@@ -3,7 +3,7 @@
 //!
 //! All of it is computed from calendar objects: what the organizer's change means for each attendee
 //! ([`to_attendees`]), what an attendee's change means for the organizer ([`to_organizer`]), and what a message does to
-//! the copy of whoever gets it ([`apply`]). Nothing here sends or stores.
+//! the copy of whoever gets it ([`apply`]). As a mail it is written by [`Imip`]. Nothing here sends or stores.
 //!
 //! ```
 //! use kontor_model::icalendar::{Component, Limits};
@@ -24,10 +24,14 @@
 
 mod apply;
 pub(crate) mod instances;
+mod mail;
+mod object;
 mod outgoing;
 pub(crate) mod people;
 
 pub use apply::{Applied, Ignored, apply};
+pub use mail::Imip;
+pub use object::{Role, forbidden_to_attendee, has_one_organizer, keep_answers, role, tagged};
 pub use outgoing::{to_attendees, to_organizer};
 pub use people::{is_organizer, organizer_address};
 

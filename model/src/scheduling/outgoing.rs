@@ -1,10 +1,11 @@
 //! What a change of one copy means for the others (RFC 6638 §3.2.1, §3.2.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::instances::{exclude, instance, zones};
+use super::instances::{detached, exclude, instance, part, zones};
 use super::people::{self, address, answer, attendee, attendees, is, is_part, is_told, parts};
 use super::{Itip, Method};
+use crate::icalendar::value::CalendarTime;
 use crate::icalendar::{Component, Property};
 
 /// What the attendees are told when the organizer's copy changes: `None` before is a new meeting, `None` after a deleted
@@ -66,6 +67,14 @@ pub fn to_organizer(before: &Component, after: Option<&Component>, attendee: &st
                     calendar.components.push(reply_part(part, line.clone()));
                 }
             }
+            for part in left_out(before, after) {
+                if let Some(mut line) = people::attendee(&part, attendee).cloned()
+                    && !answer(&line).eq_ignore_ascii_case("DECLINED")
+                {
+                    line.set_parameter("PARTSTAT", "DECLINED");
+                    calendar.components.push(reply_part(&part, line));
+                }
+            }
         }
         None => {
             for part in parts(before).filter(|part| !is_cancelled_part(part)) {
@@ -82,6 +91,28 @@ pub fn to_organizer(before: &Component, after: Option<&Component>, attendee: &st
         return None;
     }
     Some(message(Method::Reply, &recipient, calendar))
+}
+
+/// The instances that an attendee has taken out of a series, as they were (RFC 6638 §3.2.2.1).
+fn left_out(before: &Component, after: &Component) -> Vec<Component> {
+    let (old, new) = (zones(before), zones(after));
+    let (Some(was), Some(is)) = (part(before, &old, None), part(after, &new, None)) else {
+        return Vec::new();
+    };
+    let known: BTreeSet<i64> = excluded(was).map(|at| old.to_unix(&at)).collect();
+    let fresh = excluded(is).filter(|at| !known.contains(&new.to_unix(at)));
+    fresh
+        .take(MOST_LEFT_OUT)
+        .map(|at| {
+            let id = Property::with_time("RECURRENCE-ID", &at);
+            part(before, &old, Some(old.to_unix(&at))).cloned().unwrap_or_else(|| detached(was, &id))
+        })
+        .collect()
+}
+
+/// The moments in EXDATE.
+fn excluded(master: &Component) -> impl Iterator<Item = CalendarTime> {
+    master.properties_named("EXDATE").flat_map(|line| line.times().unwrap_or_default())
 }
 
 /// The answers of an attendee by instance.
@@ -203,7 +234,7 @@ fn lost(had: &Component, has: &Component) -> Option<Component> {
     out.components.iter().any(is_part).then(|| cancelled(out, None))
 }
 
-fn is_cancelled_part(part: &Component) -> bool {
+pub(super) fn is_cancelled_part(part: &Component) -> bool {
     part.property("STATUS").is_some_and(|status| status.value.trim().eq_ignore_ascii_case("CANCELLED"))
 }
 
@@ -242,6 +273,8 @@ fn message(method: Method, recipient: &str, mut calendar: Component) -> Itip {
     Itip { method, recipient: recipient.to_owned(), calendar }
 }
 
+/// Instances that one change declines.
+const MOST_LEFT_OUT: usize = 1_000;
 /// What says nothing that an attendee would have to hear.
 const QUIET: [&str; 8] = [
     "DTSTAMP",

@@ -294,6 +294,89 @@ fn deleting_an_invitation_declines_it() {
     assert_eq!(to_organizer(&own, None, ANNA), None);
 }
 
+#[test]
+fn an_instance_that_is_taken_out_is_declined() {
+    let annas = answered(&calendar(&[SERIES]), ANNA, "ACCEPTED");
+    let without = with(&annas, "SEQUENCE:1", "SEQUENCE:1\r\nEXDATE;TZID=Europe/Berlin:20260309T090000");
+    let reply = to_organizer(&annas, Some(&without), ANNA).expect("a reply");
+    let text = reply.calendar.to_string();
+    assert!(
+        text.contains("RECURRENCE-ID;TZID=Europe/Berlin:20260309T090000") && text.contains("DECLINED"),
+        "{text}"
+    );
+    assert_eq!(parts_of(&reply.calendar), 1);
+    assert_eq!(to_organizer(&without, Some(&without), ANNA), None);
+    let claras = stored(apply(Some(&calendar(&[SERIES])), &reply.calendar, CLARA));
+    assert_eq!(parts_of(&claras), 2);
+}
+
+#[test]
+fn attendees_change_what_is_theirs() {
+    let annas = calendar(&[SERIES]);
+    let fine = [
+        answered(&annas, ANNA, "ACCEPTED"),
+        with(&annas, "SEQUENCE:1", "SEQUENCE:1\r\nTRANSP:TRANSPARENT\r\nX-MOZ-GENERATION:2"),
+        with(&annas, "SEQUENCE:1", "SEQUENCE:1\r\nEXDATE;TZID=Europe/Berlin:20260309T090000"),
+        with(&annas, "RRULE:FREQ=WEEKLY;COUNT=5", "RRULE:COUNT=5;FREQ=WEEKLY;INTERVAL=1"),
+        with(&annas, "CN=Ben:MAILTO:Ben@Example.org", "CN=B:mailto:ben@example.org"),
+    ];
+    for change in &fine {
+        assert_eq!(forbidden_to_attendee(&annas, change, ANNA), None, "{change}");
+    }
+    for change in [
+        with(
+            &annas,
+            "DTSTART;TZID=Europe/Berlin:20260302T090000",
+            "DTSTART;TZID=Europe/Berlin:20260302T080000",
+        ),
+        with(&annas, "SUMMARY:Plan", "SUMMARY:Mine"),
+        with(&annas, "COUNT=5", "COUNT=6"),
+        with(&annas, "mailto:clara@example.org", "mailto:anna@example.org"),
+        with(&annas, "SEQUENCE:1", "SEQUENCE:1\r\nATTENDEE:mailto:eve@example.org"),
+        calendar(&[MOVED]),
+    ] {
+        assert!(forbidden_to_attendee(&annas, &change, ANNA).is_some(), "{change}");
+    }
+    // An answer of its own to one instance, at its time; and not at another one.
+    let id = Property::new("RECURRENCE-ID", "20260316T090000").with_parameter("TZID", "Europe/Berlin");
+    let mut one = annas.clone();
+    one.components.push(instances::detached(&annas.components[0], &id));
+    assert_eq!(forbidden_to_attendee(&annas, &one, ANNA), None);
+    assert!(forbidden_to_attendee(&annas, &calendar(&[SERIES, MOVED]), ANNA).is_some());
+}
+
+#[test]
+fn what_somebody_is_in_a_meeting() {
+    let meeting = calendar(&[SERIES]);
+    let role_of = |who: &str| role(&meeting, |address| address == who);
+    assert_eq!(role_of(CLARA), Some(Role::Organizer(CLARA.to_owned())));
+    assert_eq!(role_of(BEN), Some(Role::Attendee(BEN.to_owned())));
+    assert_eq!(role_of("eve@example.net"), None);
+    assert!(has_one_organizer(&meeting));
+    let mut two = calendar(&[SERIES, MOVED]);
+    assert!(has_one_organizer(&two));
+    two.components[1].set(Property::new("ORGANIZER", "mailto:eve@example.net"));
+    assert!(!has_one_organizer(&two));
+}
+
+#[test]
+fn tags_do_not_move_when_others_answer() {
+    let meeting = calendar(&[SERIES]);
+    let tag = |calendar: &Component, owner| tagged(calendar, owner).expect("a meeting");
+    let ben = answered(&meeting, BEN, "ACCEPTED");
+    assert_eq!(tag(&meeting, CLARA), tag(&ben, CLARA));
+    assert_eq!(tag(&meeting, ANNA), tag(&ben, ANNA));
+    assert_ne!(tag(&meeting, BEN), tag(&ben, BEN));
+    assert_ne!(tag(&meeting, CLARA), tag(&with(&meeting, "SUMMARY:Plan", "SUMMARY:Other"), CLARA));
+    // A change from before the answer keeps it, unless the time is another one.
+    let mut change = with(&meeting, "SUMMARY:Plan", "SUMMARY:Other");
+    keep_answers(&ben, &mut change, CLARA);
+    assert_eq!(answer_of(&change.components[0], BEN), "ACCEPTED");
+    let mut moved = with(&meeting, "20260302T090000", "20260302T080000");
+    keep_answers(&ben, &mut moved, CLARA);
+    assert_eq!(answer_of(&moved.components[0], BEN), "NEEDS-ACTION");
+}
+
 proptest! {
     /// Whatever two copies are, telling and applying ends, and what is applied is a calendar again.
     #[test]
@@ -308,6 +391,9 @@ proptest! {
             sent.extend(to_organizer(&first, None, who));
             for message in sent {
                 for owner in [CLARA, ANNA, BEN] {
+                    let mut changed = second.clone();
+                    keep_answers(&first, &mut changed, owner);
+                    drop((tagged(&changed, owner), forbidden_to_attendee(&first, &second, owner)));
                     if let Ok(Applied::Stored(copy)) = apply(Some(&first), &message.calendar, owner) {
                         prop_assert_eq!(Method::of(&copy), None);
                         prop_assert!(copy.components.iter().any(people::is_part));

@@ -31,6 +31,8 @@ pub enum Api {
     TlsRoute,
     /// gateway.networking.k8s.io TCPRoute.
     TcpRoute,
+    /// gateway.networking.k8s.io HTTPRoute.
+    HttpRoute,
     /// monitoring.coreos.com ServiceMonitor.
     ServiceMonitor,
     /// monitoring.coreos.com PrometheusRule.
@@ -43,6 +45,7 @@ impl Api {
             Self::Certificate => (Optional::Certificate, "v1", "certificates"),
             Self::TlsRoute => (Optional::TlsRoute, "v1", "tlsroutes"),
             Self::TcpRoute => (Optional::TcpRoute, "v1alpha2", "tcproutes"),
+            Self::HttpRoute => (Optional::HttpRoute, "v1", "httproutes"),
             Self::ServiceMonitor => (Optional::ServiceMonitor, "v1", "servicemonitors"),
             Self::PrometheusRule => (Optional::PrometheusRule, "v1", "prometheusrules"),
         };

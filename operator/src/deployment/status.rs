@@ -13,6 +13,7 @@ use crate::conditions::{self, Finding, Holds};
 use crate::context::Counts;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kontor_crds::groupware_deployment::{
     CertificateStatus, DirectoryStatus, EndpointStatus, ExposureType, GatewayPool, GatewayStatus,
@@ -476,12 +477,12 @@ fn certificates(
 
 fn endpoints(valid: &Valid, pool: &GatewayPool, view: &View) -> Vec<EndpointStatus> {
     let inside = format!("{}.{}.svc", valid.identity.child(&pool.name), valid.identity.namespace);
-    let outside = balancer(valid, pool, view);
+    let (outside, exposed) = (balancer(valid, pool, view), routes::outside(&valid.spec, pool));
     routes::of_pool(&valid.spec, pool)
         .into_iter()
         .map(|endpoint| EndpointStatus {
             protocol: endpoint.name.to_owned(),
-            host: outside.clone().filter(|_| !endpoint.inside).unwrap_or_else(|| inside.clone()),
+            host: outside.clone().filter(|_| exposed.contains(&endpoint)).unwrap_or_else(|| inside.clone()),
             port: endpoint.port,
         })
         .collect()
@@ -495,7 +496,15 @@ fn balancer(valid: &Valid, pool: &GatewayPool, view: &View) -> Option<String> {
 
 fn routes_accepted(valid: &Valid, view: &View) -> Finding {
     let exposure = &valid.spec.network.exposure;
+    if let Some(pending) = ingress_pending(valid, view) {
+        return pending;
+    }
     match exposure.type_ {
+        ExposureType::ClusterIP if exposure.ingress.is_some() => Finding::yes(
+            ROUTES_ACCEPTED,
+            "AddressAssigned",
+            "HTTP by an Ingress, the rest inside the cluster only",
+        ),
         ExposureType::ClusterIP => {
             Finding::yes(ROUTES_ACCEPTED, "InsideOnly", "served inside the cluster only")
         }
@@ -518,8 +527,7 @@ fn routes_accepted(valid: &Valid, view: &View) -> Finding {
             }
         }
         ExposureType::Gateway => {
-            let routes =
-                view.objects.iter().filter(|(key, _)| matches!(key.kind.as_str(), "TLSRoute" | "TCPRoute"));
+            let routes = view.objects.iter().filter(|(key, _)| ROUTES.contains(&key.kind.as_str()));
             let refused: Vec<_> = routes
                 .filter(|(_, route)| !is_accepted(&route.data))
                 .map(|(key, _)| key.to_string())
@@ -537,6 +545,21 @@ fn routes_accepted(valid: &Valid, view: &View) -> Finding {
             }
         }
     }
+}
+
+/// What is wrong with the Ingress, where there should be one.
+fn ingress_pending(valid: &Valid, view: &View) -> Option<Finding> {
+    let wanted = super::build::ingress::build(valid)?;
+    let name = wanted.metadata.name.unwrap_or_default();
+    let live: Option<Ingress> = view.get("Ingress", &name);
+    let addresses = live.and_then(|ingress| ingress.status?.load_balancer?.ingress);
+    if addresses.is_some_and(|addresses| !addresses.is_empty()) {
+        return None;
+    }
+    let class = wanted.spec.and_then(|spec| spec.ingress_class_name);
+    let class = class.map_or_else(|| "of the default class".to_owned(), |class| format!("of class {class}"));
+    let message = format!("no ingress controller {class} has given an address to Ingress {name}");
+    Some(Finding::no(ROUTES_ACCEPTED, "AddressPending", message))
 }
 
 fn is_accepted(route: &serde_json::Value) -> bool {
@@ -668,5 +691,7 @@ const KNOWN_REASONS: &[&str] = &[
     "NoMatchingParent",
 ];
 
+/// Kinds of routes of a Gateway.
+const ROUTES: &[&str] = &["TLSRoute", "TCPRoute", "HTTPRoute"];
 /// Time enough to renew a certificate by hand.
 const EXPIRING: SignedDuration = SignedDuration::from_hours(24 * 14);

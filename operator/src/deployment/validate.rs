@@ -280,11 +280,12 @@ fn routes(spec: &GroupwareDeploymentSpec, references: &References, findings: &mu
     if spec.network.exposure.type_ != ExposureType::Gateway {
         return;
     }
-    let missing: Vec<_> = [(Optional::TlsRoute, "TLSRoute"), (Optional::TcpRoute, "TCPRoute")]
+    let http = super::routes::http_pools(spec).next().is_some();
+    let needed = [(Optional::TlsRoute, "TLSRoute"), (Optional::TcpRoute, "TCPRoute")]
         .into_iter()
-        .filter(|(api, _)| !references.apis.contains_key(api))
-        .map(|(_, kind)| kind)
-        .collect();
+        .chain(http.then_some((Optional::HttpRoute, "HTTPRoute")));
+    let missing: Vec<_> =
+        needed.filter(|(api, _)| !references.apis.contains_key(api)).map(|(_, kind)| kind).collect();
     if !missing.is_empty() {
         findings.push(Finding::no(
             super::status::ROUTES_ACCEPTED,

@@ -102,7 +102,12 @@ fn build(mailbox: &Mailbox, place: Place) -> Result<Declaration, Finding> {
     }
     if let Some(protocols) = &spec.protocols {
         // The services are called as gateways say them when somebody logs in.
-        let switches = [("imap", protocols.imap), ("pop3", protocols.pop3), ("smtp", protocols.submission)];
+        let switches = [
+            ("imap", protocols.imap),
+            ("pop3", protocols.pop3),
+            ("smtp", protocols.submission),
+            ("dav", protocols.dav),
+        ];
         account.disabled_services = switches
             .iter()
             .filter(|(_, switch)| *switch == Switch::Disabled)

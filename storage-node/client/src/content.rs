@@ -42,7 +42,13 @@ impl PreparedMessage {
 }
 
 fn to_wire(p: Prepared) -> proto::Prepared {
+    let itip = p.itip.map(|calendar| proto::Itip {
+        calendar: calendar.into(),
+        from: p.from_address.clone(),
+        authenticated: false,
+    });
     proto::Prepared {
+        itip,
         header_size: ImapView::decode(&p.view).map_or(0, |view| view.header_size()),
         view: p.view.into(),
         size: p.size,

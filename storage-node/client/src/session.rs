@@ -321,9 +321,25 @@ impl Session {
         content: &PreparedMessage,
         expected: Option<Expected>,
     ) -> Result<proto::PutItemResponse, StoreError> {
+        self.put_item_telling(place, facts, content, expected, Vec::new(), false).await
+    }
+
+    /// Puts an item, and tells people of it: either both or none. A meeting's UID is the only one in all calendars of
+    /// the mailbox.
+    pub async fn put_item_telling(
+        &self,
+        place: Place,
+        facts: proto::ItemFacts,
+        content: &PreparedMessage,
+        expected: Option<Expected>,
+        send: Vec<proto::SchedulingMessage>,
+        is_meeting: bool,
+    ) -> Result<proto::PutItemResponse, StoreError> {
         let Place { mailbox_id, folder_id, .. } = place;
         let content = Some(self.store.content(content, place.tenant_id).await?);
-        let request = proto::PutItemRequest { mailbox_id, folder_id, facts: Some(facts), content, expected };
+        let facts = Some(facts);
+        let request =
+            proto::PutItemRequest { mailbox_id, folder_id, facts, content, expected, send, is_meeting };
         // The same content id is stored once, so a second try is safe.
         self.call(AGAIN, DELIVER, request, |c, r| async move { mailbox(c).put_item(r).await }).await
     }
@@ -353,6 +369,17 @@ impl Session {
     /// Hears hints about a folder; 0 = the whole mailbox.
     pub fn watch(&self, mailbox_id: u64, folder_id: u64) -> WatchHandle {
         self.store.watch(self, mailbox_id, folder_id)
+    }
+
+    /// Who stands behind the addresses in a meeting; one answer for each, in order.
+    pub async fn calendar_users(
+        &self,
+        request: proto::CalendarUsersRequest,
+    ) -> Result<Vec<proto::CalendarUser>, StoreError> {
+        let response = self
+            .call(AGAIN, SHORT, request, |c, r| async move { directory(c).calendar_users(r).await })
+            .await?;
+        Ok(response.users)
     }
 
     /// May this person send with this address as the sender?

@@ -37,6 +37,9 @@ impl Care {
         // The mailbox is locked, so that no copy is made of a content while it goes.
         for row in client.query("SELECT mailbox_id FROM mailbox ORDER BY mailbox_id", &[]).await? {
             let mailbox: i64 = row.get(0);
+            // Clients that look into it do so within days.
+            swept.messages +=
+                self.mailboxes.sweep_scheduling_inbox(unsigned(mailbox), before(SCHEDULING_INBOX)).await?;
             swept.contents += unsigned(
                 client
                     .query_one(
@@ -154,6 +157,8 @@ async fn purge(client: &deadpool_postgres::Object, sql: &str, before: i64) -> Re
     }
 }
 
+/// Seconds that messages about meetings stay in the scheduling inbox.
+const SCHEDULING_INBOX: i64 = 30 * 86_400;
 const GONE_MESSAGES: &str = "WITH gone AS (DELETE FROM message WHERE ctid = ANY (ARRAY (
         SELECT ctid FROM message WHERE deleted_at < $1 LIMIT $2)) RETURNING 1) SELECT count(*) FROM gone";
 const GONE_FOLDERS: &str = "WITH gone AS (DELETE FROM message WHERE ctid = ANY (ARRAY (

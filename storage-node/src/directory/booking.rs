@@ -99,7 +99,6 @@ pub(super) fn to_wire(rules: &Rules) -> proto::Booking {
 
 impl Directory {
     /// The rules of the resource that a mailbox is of; `None` where it is of none.
-    #[expect(dead_code, reason = "whoever delivers requests to rooms asks")]
     pub async fn booking_rules(&self, mailbox: u64) -> Result<Option<Rules>, Error> {
         let client = self.db.get().await?;
         let statement = client
@@ -113,7 +112,6 @@ impl Directory {
 
     /// Every address of somebody of a tenant, and those of the groups that they are in; `None` where nobody of the tenant
     /// has this address.
-    #[expect(dead_code, reason = "whoever delivers requests to rooms asks")]
     pub async fn names(&self, tenant: u64, address: &str) -> Result<Option<Vec<String>>, Error> {
         let Ok(address) = Address::parse(address) else { return Ok(None) };
         let client = self.db.get().await?;

@@ -4,13 +4,16 @@ mod app_password;
 mod apply;
 mod authenticate;
 pub(crate) mod booking;
+mod calendar_users;
 mod find_people;
 mod list;
+mod owner;
 mod resolve;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use owner::Owner;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 

@@ -190,7 +190,7 @@ impl Directory {
     }
 
     /// Who may write to a group. A sender counts as somebody of the house only when it proved who it is.
-    async fn may_write(
+    pub(super) async fn may_write(
         &self,
         request: &proto::ResolveRecipientsRequest,
         senders: &str,
@@ -212,7 +212,7 @@ impl Directory {
         }
     }
 
-    async fn domain(&self, name: &str) -> Result<Option<Domain>, Error> {
+    pub(super) async fn domain(&self, name: &str) -> Result<Option<Domain>, Error> {
         if let Some((at, domain)) = self.domains.get(name)
             && at.elapsed() < FRESH
         {
@@ -231,7 +231,7 @@ impl Directory {
         Ok(domain)
     }
 
-    async fn entry(&self, address: &Address) -> Result<Entry, Error> {
+    pub(super) async fn entry(&self, address: &Address) -> Result<Entry, Error> {
         let key = address.to_string();
         if let Some((at, entry)) = self.entries.get(&key)
             && at.elapsed() < FRESH

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::change::{Change, KIND_GONE};
 use super::content::Content;
 use super::fetch::gather;
+use super::itip_messages::{self, Origin};
 use super::state::{FolderState, Row, SEEN, log_change, wire_u32};
 use super::store_messages::{NewMessage, Stored, store_in};
 use super::{Mailboxes, Ranges};
@@ -39,13 +40,38 @@ impl Mailboxes {
     ) -> Result<proto::PutItemResponse, Error> {
         let (mailbox, folder) = (request.mailbox_id, request.folder_id);
         let rights = self.access.require(who, mailbox, folder, &[]).await?;
+        // Two at the same moment may both pass; the copy in the default calendar is then the one that counts.
+        if request.is_meeting
+            && let Some(facts) = &request.facts
+            && let Some(copy) = self.calendar_copy(who.tenant_id, mailbox, &facts.item_uid).await?
+            && copy.folder_id != folder
+        {
+            return Ok(proto::PutItemResponse {
+                uid_taken_by: copy.name,
+                uid_taken_in: copy.folder_id,
+                ..Default::default()
+            });
+        }
+        self.put_with(who.tenant_id, who.account_id, rights, request).await
+    }
+
+    /// Puts an item, for somebody with these rights in its folder. `actor` is the account; 0 = none.
+    pub(super) async fn put_with(
+        &self,
+        tenant: u64,
+        actor: u64,
+        rights: u32,
+        request: proto::PutItemRequest,
+    ) -> Result<proto::PutItemResponse, Error> {
+        let (mailbox, folder) = (request.mailbox_id, request.folder_id);
         let facts = request.facts.ok_or_else(|| Error::Invalid("an item without a name".into()))?;
         check(&facts)?;
+        itip_messages::check(&request.send)?;
         let content = request.content.ok_or_else(|| Error::Invalid("an item without content".into()))?;
         if rights & (Rights::Create as u32 | Rights::Edit as u32) == 0 {
             return Err(denied());
         }
-        let content = Arc::new(self.receive(who.tenant_id, content).await?);
+        let content = Arc::new(self.receive(tenant, content).await?);
         let slot = self.slot(mailbox, folder);
         let mut state = slot.lock_owned().await;
         let new = NewMessage {
@@ -56,7 +82,9 @@ impl Mailboxes {
             received_at: unix_now(),
             content: content.clone(),
         };
-        let outcome = self.put_locked(&mut state, &facts, new, request.expected.as_ref(), rights).await;
+        let origin = Origin { tenant, mailbox, actor, item_uid: &facts.item_uid };
+        let send = (origin, request.send.as_slice());
+        let outcome = self.put_locked(&mut state, &facts, new, request.expected.as_ref(), rights, send).await;
         match &outcome {
             Ok(Put::Stored(_)) => self.remember(mailbox, content.id, super::append::cached(&content)),
             Ok(Put::There(_) | Put::UidTaken(_)) => {}
@@ -81,6 +109,7 @@ impl Mailboxes {
         mut new: NewMessage,
         expected: Option<&Expected>,
         rights: u32,
+        (origin, send): (Origin<'_>, &[proto::SchedulingMessage]),
     ) -> Result<Put, Error> {
         let (mailbox, folder) = (new.mailbox, new.folder);
         let (m, f) = (bigint(mailbox), bigint(folder));
@@ -111,7 +140,7 @@ impl Mailboxes {
                 uid: row.uid,
                 item_id: named.item_id,
                 cn: row.cn,
-                uid_taken_by: String::new(),
+                ..Default::default()
             }));
         }
         let is_met = match (expected, old) {
@@ -171,8 +200,9 @@ impl Mailboxes {
             cn = log_change(&transaction, state, mailbox, folder, &change).await?;
             state.replay(&change, cn);
         }
+        itip_messages::add(&transaction, origin, send).await?;
         transaction.commit().await?;
-        Ok(Put::Stored(proto::PutItemResponse { created, uid, item_id, cn, uid_taken_by: String::new() }))
+        Ok(Put::Stored(proto::PutItemResponse { created, uid, item_id, cn, ..Default::default() }))
     }
 
     /// An item goes to Recoverable Items.
@@ -183,6 +213,9 @@ impl Mailboxes {
     ) -> Result<proto::DeleteItemResponse, Error> {
         let (mailbox, folder) = (request.mailbox_id, request.folder_id);
         self.access.require(who, mailbox, folder, &[Rights::Delete]).await?;
+        if !request.send.is_empty() {
+            return self.delete_telling(who, request).await;
+        }
         let client = self.db.get().await?;
         let uids: HashSet<u32> = by_name(&client, mailbox, folder, std::slice::from_ref(&request.name))
             .await?
@@ -205,6 +238,46 @@ impl Mailboxes {
             (true, false) => Err(Error::Conflict("the item is not as it was expected to be".into())),
             (true, true) => Ok(proto::DeleteItemResponse { cn: state.cn }),
         }
+    }
+
+    /// The same, with messages about it in the same transaction.
+    async fn delete_telling(
+        &self,
+        who: &Principal,
+        request: &proto::DeleteItemRequest,
+    ) -> Result<proto::DeleteItemResponse, Error> {
+        itip_messages::check(&request.send)?;
+        let (mailbox, folder) = (request.mailbox_id, request.folder_id);
+        let slot = self.slot(mailbox, folder);
+        let mut state = slot.lock_owned().await;
+        let mut client = self.db.get().await?;
+        let transaction = client.transaction().await?;
+        let m = bigint(mailbox);
+        transaction.execute("SELECT FROM mailbox WHERE mailbox_id = $1 FOR UPDATE", &[&m]).await?;
+        state.catch_up(&transaction, mailbox, folder).await?;
+        let statement = transaction
+            .prepare_cached(
+                "SELECT uid, item_uid FROM item
+                 WHERE mailbox_id = $1 AND folder_id = $2 AND name = $3 AND gone_cn IS NULL ORDER BY uid",
+            )
+            .await?;
+        let found = transaction.query(&statement, &[&m, &bigint(folder), &request.name]).await?;
+        let live: Vec<(Row, String)> =
+            found.iter().filter_map(|row| Some((*state.find(wire_u32(row.get(0)))?, row.get(1)))).collect();
+        let Some((last, item_uid)) = live.last() else { return Err(Error::NotFound("item".into())) };
+        if !request.content_id.is_empty() && last.content_id.as_bytes()[..] != request.content_id[..] {
+            return Err(Error::Conflict("the item is not as it was expected to be".into()));
+        }
+        let change =
+            Change::Gone { soft: true, uids: Ranges::from_uids(live.iter().map(|(row, _)| row.uid)) };
+        let cn = log_change(&transaction, &state, mailbox, folder, &change).await?;
+        let origin = Origin { tenant: who.tenant_id, mailbox, actor: who.account_id, item_uid };
+        itip_messages::add(&transaction, origin, &request.send).await?;
+        transaction.commit().await?;
+        state.replay(&change, cn);
+        drop(state);
+        self.committed(mailbox, folder, cn);
+        Ok(proto::DeleteItemResponse { cn })
     }
 
     /// Pages of items, by UID.

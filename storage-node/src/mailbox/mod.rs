@@ -1,6 +1,7 @@
 //! Mailboxes: folders, messages, their state, and what changed.
 
 mod append;
+mod calendar_copy;
 pub(crate) mod change;
 mod changes;
 mod content;
@@ -11,6 +12,7 @@ mod fold;
 mod folders;
 mod free_busy;
 mod items;
+mod itip_messages;
 mod permissions;
 mod proxies;
 mod ranges;
@@ -29,8 +31,10 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::events::Events;
 
+pub(crate) use calendar_copy::CalendarCopy;
 pub(crate) use content::{pack, unzstd as unpack};
 pub(crate) use fold::keep_folding;
+pub(crate) use itip_messages::{Origin, add as add_itip};
 pub(crate) use ranges::Ranges;
 pub(crate) use state::FolderState;
 pub(crate) use store_messages::Lanes;

@@ -17,6 +17,9 @@ pub struct ListenerConfig {
     /// Balancers that speak the PROXY protocol. From these networks the header is required, from all others it is
     /// not understood.
     pub proxy_from: Vec<IpNet>,
+    /// For HTTP: proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` are believed; from anybody else
+    /// these are thrown away. The limits for one address do not hold for them, since many clients share a connection.
+    pub forwarded_from: Vec<IpNet>,
     /// Connections at once; more are told to try later.
     pub max_connections: usize,
     /// Connections at once from one client address (of IPv6: one /64).
@@ -51,6 +54,7 @@ impl ListenerConfig {
             bind,
             tls: TlsMode::StartTls,
             proxy_from: Vec::new(),
+            forwarded_from: Vec::new(),
             max_connections: DEFAULT_CONNECTIONS,
             max_per_address: DEFAULT_PER_ADDRESS,
             max_per_minute: 0,
@@ -144,6 +148,8 @@ struct Table {
     tls: TlsMode,
     #[serde(default)]
     proxy_from: Vec<IpNet>,
+    #[serde(default)]
+    forwarded_from: Vec<IpNet>,
     #[serde(default = "default_connections")]
     max_connections: usize,
     #[serde(default = "default_per_address")]
@@ -164,6 +170,7 @@ impl From<Table> for ListenerConfig {
             bind: table.bind,
             tls: table.tls,
             proxy_from: table.proxy_from,
+            forwarded_from: table.forwarded_from,
             max_connections: table.max_connections,
             max_per_address: table.max_per_address,
             max_per_minute: table.max_per_minute,

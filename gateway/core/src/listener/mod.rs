@@ -111,6 +111,11 @@ impl Listener {
         self.protocol
     }
 
+    /// Proxies of HTTP that are believed; see [`ListenerConfig::forwarded_from`].
+    pub fn forwarded_from(&self) -> &[IpNet] {
+        &self.config.forwarded_from
+    }
+
     /// Accepts until the drain begins. Each client gets a task that the drain waits for.
     pub async fn serve<H: Handler>(self, handler: Arc<H>, shared: Shared) {
         tracing::info!(protocol = self.protocol, address = %self.local, "listening");
@@ -201,6 +206,7 @@ async fn prepare(
     }
     let ip = connection.peer_ip();
     if !contains(&config.exempt, ip)
+        && !contains(&config.forwarded_from, ip)
         && let Some(slot) = connection.slot_mut()
         && let Err(reason) = slot.take_address(ip, config.max_per_address)
     {

@@ -2,20 +2,22 @@
 
 use http::StatusCode;
 use kontor_storage_client::StoreError;
-use kontor_storage_client::proto::DeleteItemRequest;
+use kontor_storage_client::proto::{DeleteItemRequest, SchedulingMessage};
 
 use crate::answer::{Answer, Failure, status};
 use crate::call::Call;
 use crate::condition::{failed, version};
 use crate::home::Collection;
 use crate::place::Place;
+use crate::scheduling;
 
 pub(crate) async fn delete(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     match place {
         Place::Item(tree, address, slug, name) => {
             let collection = call.collection(*tree, address, slug).await?;
             let version = version(call, &collection, name).await?;
-            remove(call, &collection, name, version).await?;
+            let (version, send) = scheduling::of_delete(call, &collection, name, &version).await?;
+            remove(call, &collection, name, version, send).await?;
         }
         Place::Collection(tree, address, slug) => {
             let collection = call.collection(*tree, address, slug).await?;
@@ -40,6 +42,7 @@ pub(super) async fn remove(
     collection: &Collection,
     name: &str,
     version: bytes::Bytes,
+    send: Vec<SchedulingMessage>,
 ) -> Result<(), Failure> {
     let is_conditional = !version.is_empty();
     let request = DeleteItemRequest {
@@ -47,6 +50,7 @@ pub(super) async fn remove(
         folder_id: collection.folder.folder_id,
         name: name.to_owned(),
         content_id: version,
+        send,
     };
     match call.session.delete_item(request).await {
         Err(StoreError::Conflict(_)) if is_conditional => Err(failed()),

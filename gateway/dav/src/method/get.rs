@@ -5,11 +5,14 @@ use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use kontor_dav_proto::header::{ETag, ETagList};
 
+use super::put::SCHEDULE_TAG;
 use crate::answer::{Answer, Failure, put, status, whole};
 use crate::call::Call;
+use crate::home::Holds;
 use crate::item::{tag, text};
 use crate::place::Place;
 use crate::property::item::{content_type, http_date};
+use crate::scheduling::schedule_tag_of;
 
 pub(crate) async fn get(call: &Call<'_>, place: &Place, is_head: bool) -> Result<Answer, Failure> {
     let Place::Item(tree, address, slug, name) = place else {
@@ -23,6 +26,7 @@ pub(crate) async fn get(call: &Call<'_>, place: &Place, is_head: bool) -> Result
     let etag = ETag::strong(&tag(&item.content_id));
     let known = call.header(IF_NONE_MATCH)?.map(|value| ETagList::parse(value, call.limits)).transpose()?;
     let text = text(&item).ok_or_else(Failure::not_found)?;
+    let schedule_tag = schedule_tag_of(&text, &collection.owner);
     let mut answer = if known.is_some_and(|known| !known.if_none_match(Some(&etag))) {
         status(StatusCode::NOT_MODIFIED)
     } else {
@@ -35,6 +39,9 @@ pub(crate) async fn get(call: &Call<'_>, place: &Place, is_head: bool) -> Result
         answer
     };
     put(&mut answer, ETAG, &etag.to_string());
+    if let Some(tag) = schedule_tag.filter(|_| collection.holds != Holds::Inbox) {
+        put(&mut answer, SCHEDULE_TAG, &format!("\"{tag}\""));
+    }
     put(&mut answer, LAST_MODIFIED, &http_date(item.created_at));
     Ok(answer)
 }

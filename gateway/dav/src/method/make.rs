@@ -13,7 +13,7 @@ use super::proppatch::{folder_name, is_display_name, is_transparency};
 use crate::answer::{Answer, Failure, put, status, xml};
 use crate::call::Call;
 use crate::guest::shared_in;
-use crate::home::{Holds, components_in};
+use crate::home::{Holds, INBOX, OUTBOX, components_in};
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
 use crate::property::MadeBy;
@@ -70,7 +70,8 @@ async fn make(
     }
     let holds = what_it_holds(*tree, &wanted)?;
     let collections = call.collections(*tree, address).await?;
-    if collections.iter().any(|collection| collection.slug == *slug) {
+    let is_reserved = *tree == Tree::Calendars && [INBOX, OUTBOX].contains(&slug.as_str());
+    if is_reserved || collections.iter().any(|collection| collection.slug == *slug) {
         let error = ErrorBody::of(Precondition::ResourceMustBeNull);
         return Err(Failure::Condition(StatusCode::METHOD_NOT_ALLOWED, error));
     }

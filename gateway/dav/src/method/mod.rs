@@ -5,6 +5,7 @@ mod delete;
 mod free_busy;
 mod get;
 mod make;
+mod outbox;
 mod post;
 mod propfind;
 mod proppatch;

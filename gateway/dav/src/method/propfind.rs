@@ -10,13 +10,13 @@ use kontor_storage_client::proto::{Item, ItemsRequest, Rights};
 use super::search::person;
 use crate::answer::{Answer, Failure, multistatus, put};
 use crate::call::Call;
-use crate::home::Collection;
+use crate::home::{Collection, OUTBOX};
 use crate::listing::{Lister, list};
-use crate::place::Place;
+use crate::place::{Place, Tree};
 use crate::property::place::below;
 use crate::property::{
-    CollectionResource, ItemResource, Permissions, PlaceResource, PrincipalResource, ProxyResource, Resource,
-    Wanted, needs_permissions, response,
+    CollectionResource, ItemResource, OutboxResource, Permissions, PlaceResource, PrincipalResource,
+    ProxyResource, Resource, Wanted, needs_permissions, response,
 };
 
 pub(crate) async fn propfind(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
@@ -55,6 +55,12 @@ async fn describe(
             let mut lister = Members::new(call, collection, wanted);
             lister.item(&item, &mut out);
         }
+        Place::Collection(Tree::Calendars, address, slug) if slug == OUTBOX => {
+            if !address.eq_ignore_ascii_case(viewer) {
+                return Err(Failure::not_found());
+            }
+            say(&mut out, &OutboxResource { owner: viewer });
+        }
         Place::Collection(tree, address, slug) => {
             let collection = call.collection(*tree, address, slug).await?;
             if with_root {
@@ -80,6 +86,9 @@ async fn describe(
                 for collection in &collections {
                     let permissions = permissions(call, collection, &wanted.properties).await?;
                     say(&mut out, &of_collection(call, collection, permissions));
+                }
+                if *tree == Tree::Calendars && address.eq_ignore_ascii_case(viewer) {
+                    say(&mut out, &OutboxResource { owner: viewer });
                 }
             }
         }

@@ -125,11 +125,11 @@ async fn proxies(
     for href in members.all(DAV, "href") {
         match Reference::parse(&href.text(), call.limits).ok().and_then(|found| Place::of(&found.href)) {
             Some(Place::Principal(address)) if address.contains('@') => addresses.push(address),
-            _ => return Ok(answer(place, update, &[members.name.clone()])),
+            _ => return Ok(answer(place, update, std::slice::from_ref(&members.name))),
         }
     }
     match call.session.set_calendar_proxies(SetCalendarProxiesRequest { writes, addresses }).await {
-        Err(StoreError::Invalid(_)) => Ok(answer(place, update, &[members.name.clone()])),
+        Err(StoreError::Invalid(_)) => Ok(answer(place, update, std::slice::from_ref(&members.name))),
         set => {
             set?;
             Ok(answer(place, update, &[]))

@@ -1,29 +1,72 @@
 //! PUT (RFC 4791 §5.3.2, RFC 6352 §6.3.2).
 
 use http::StatusCode;
-use http::header::ETAG;
+use http::header::{ETAG, HeaderName};
 use kontor_dav_proto::Precondition;
 use kontor_dav_proto::header::ETag;
 use kontor_dav_proto::response::ErrorBody;
 use kontor_storage_client::StoreError;
+use kontor_storage_client::proto::SchedulingMessage;
 use kontor_storage_client::proto::put_item_request::Expected;
 
 use crate::answer::{Answer, Failure, put as put_header, status};
 use crate::call::Call;
 use crate::condition::{expected, failed};
-use crate::home::Collection;
+use crate::home::{Collection, Holds};
 use crate::item::{NewItem, tag};
 use crate::place::{Place, Tree};
+use crate::scheduling;
 
 pub(crate) async fn put(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     let Place::Item(tree, address, slug, name) = place else { return Err(Call::not_here()) };
     let collection = call.collection(*tree, address, slug).await.map_err(without_parent)?;
     let expected = expected(call, &collection, name).await?;
-    let item = read(&collection, &call.body).await?;
-    let created = store(call, &collection, name, &item, expected).await?;
+    let mut tries = TRIES;
+    loop {
+        match put_once(call, &collection, name, expected.clone()).await {
+            // Somebody else changed it meanwhile, and the client did not ask for it to be as it was.
+            Err(failure)
+                if failure.status() == StatusCode::PRECONDITION_FAILED && expected.is_none() && tries > 0 =>
+            {
+                tries -= 1;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+async fn put_once(
+    call: &Call<'_>,
+    collection: &Collection,
+    name: &str,
+    expected: Option<Expected>,
+) -> Result<Answer, Failure> {
+    let mut item = read(collection, &call.body).await?;
+    let change = match &item.calendar {
+        Some(calendar) if matches!(collection.holds, Holds::Events | Holds::Tasks) => {
+            scheduling::of_put(call, collection, name, calendar, expected.as_ref()).await?
+        }
+        _ => None,
+    };
+    let Some(change) = change else {
+        let created = store(call, collection, name, &item, expected).await?;
+        let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
+        // What is stored is what came, to the octet, so the client need not fetch it (RFC 4791 §5.3.4).
+        put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+        return Ok(answer);
+    };
+    if let Some(text) = &change.text {
+        item = read(collection, text).await?;
+    }
+    let about = About { send: change.send, is_meeting: change.is_meeting };
+    let created = store_telling(call, collection, name, &item, Some(change.expected), about).await?;
     let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-    // What is stored is what came, to the octet, so the client need not fetch it (RFC 4791 §5.3.4).
-    put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+    if change.text.is_none() {
+        put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+    }
+    if let Some(tag) = change.tag {
+        put_header(&mut answer, SCHEDULE_TAG, &format!("\"{tag}\""));
+    }
     Ok(answer)
 }
 
@@ -50,15 +93,45 @@ pub(super) async fn store(
     item: &NewItem,
     expected: Option<Expected>,
 ) -> Result<bool, Failure> {
+    store_telling(call, collection, name, item, expected, About::default()).await
+}
+
+/// What is to be known of an item that is a meeting.
+#[derive(Default)]
+struct About {
+    send: Vec<SchedulingMessage>,
+    is_meeting: bool,
+}
+
+async fn store_telling(
+    call: &Call<'_>,
+    collection: &Collection,
+    name: &str,
+    item: &NewItem,
+    expected: Option<Expected>,
+    about: About,
+) -> Result<bool, Failure> {
     let is_conditional = expected.is_some();
+    let (place, facts, is_meeting) = (collection.store_place(), item.facts(name), about.is_meeting);
     let stored =
-        call.session.put_item(collection.store_place(), item.facts(name), &item.content, expected).await;
+        call.session.put_item_telling(place, facts, &item.content, expected, about.send, is_meeting).await;
     let stored = match stored {
         Err(StoreError::Conflict(_)) if is_conditional => return Err(failed()),
         stored => stored?,
     };
     if stored.uid_taken_by.is_empty() {
         return Ok(stored.created);
+    }
+    if stored.uid_taken_in != 0 {
+        // RFC 6638 §3.2.4.1
+        let all = call.collections(Tree::Calendars, &collection.owner).await?;
+        let other = all.iter().find(|other| other.folder.folder_id == stored.uid_taken_in);
+        let other = other.map(|other| other.item_place(&stored.uid_taken_by).href());
+        let error = ErrorBody::with_hrefs(
+            Precondition::UniqueSchedulingObjectResource,
+            other.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        return Err(Failure::Condition(StatusCode::FORBIDDEN, error));
     }
     let precondition = match collection.holds.tree() {
         Tree::Calendars => Precondition::NoUidConflict,
@@ -67,3 +140,6 @@ pub(super) async fn store(
     let other = collection.item_place(&stored.uid_taken_by).href();
     Err(Failure::Condition(StatusCode::FORBIDDEN, ErrorBody::with_hrefs(precondition, [other.as_str()])))
 }
+
+pub(super) const SCHEDULE_TAG: HeaderName = HeaderName::from_static("schedule-tag");
+const TRIES: u32 = 5;

@@ -20,6 +20,7 @@ use crate::property::{
     Person, PlaceResource, PrincipalResource, ProxyResource, Resource, calendar_user_type, principals,
     response,
 };
+use crate::scheduling::addresses_of;
 
 /// Somebody of the tenant, by address.
 ///
@@ -33,6 +34,7 @@ pub(super) async fn person(call: &Call<'_>, address: &str) -> Result<Person, Fai
             display_name: own.display_name.clone(),
             kind: "user".to_owned(),
             acts_for: acts_for(call).await?,
+            addresses: addresses_of(call, &own.address).await?,
         });
     }
     let found = people(call, address, &[], FEW).await?;
@@ -59,6 +61,7 @@ async fn people(call: &Call<'_>, prefix: &str, kinds: &[&str], most: u32) -> Res
             display_name: person.display_name,
             kind: person.kind,
             acts_for: Vec::new(),
+            addresses: Vec::new(),
         })
         .collect())
 }

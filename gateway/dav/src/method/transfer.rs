@@ -40,7 +40,7 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
     let is_rename = is_move && from.folder.folder_id == to.folder.folder_id;
     if is_rename {
         // The UID must be free before it can be used again. What is removed can be recovered, whatever happens.
-        remove(call, &from, name, item.content_id.clone()).await?;
+        remove(call, &from, name, item.content_id.clone(), Vec::new()).await?;
     }
     let created = match store(call, &to, to_name, &new, expected).await {
         Ok(created) => created,
@@ -52,7 +52,7 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
         Err(failure) => return Err(failure),
     };
     if is_move && !is_rename {
-        remove(call, &from, name, item.content_id).await?;
+        remove(call, &from, name, item.content_id, Vec::new()).await?;
     }
     let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
     put(&mut answer, LOCATION, &target.href());

@@ -2,14 +2,16 @@
 
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
 
+use kontor_storage_client::proto::Rights;
+
 use super::access::{self, Permissions};
 use super::{
-    Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
-    with_text,
+    Resource, card, cs, of_everything, principal_reports, privilege_names, privileges, reports,
+    with_elements, with_href, with_text,
 };
 use crate::home::{Collection, Holds};
-use crate::place::Place;
-use crate::privilege::held;
+use crate::place::{Place, Tree};
+use crate::privilege::{Privilege, held};
 
 pub(crate) struct CollectionResource<'a> {
     pub collection: &'a Collection,
@@ -24,6 +26,18 @@ pub(crate) struct CollectionResource<'a> {
 impl CollectionResource<'_> {
     fn is_cards(&self) -> bool {
         self.collection.holds == Holds::Cards
+    }
+
+    fn privileges(&self, name: &Name) -> Element {
+        let rights = self.collection.folder.rights;
+        if self.collection.holds == Holds::Inbox && self.collection.may(Rights::Owner) {
+            let privileges =
+                held(rights).filter(|privilege| [Privilege::Read, Privilege::Unbind].contains(privilege));
+            let scheduling = ["schedule-deliver", "schedule-query-freebusy"].map(Name::caldav);
+            let names = privileges.map(Privilege::name).chain(scheduling);
+            return privilege_names(name, names);
+        }
+        privileges(name, held(rights))
     }
 
     fn reports(&self) -> Vec<Name> {
@@ -80,7 +94,11 @@ impl Resource for CollectionResource<'_> {
             return Some(found);
         }
         let collection = self.collection;
-        let kind = if self.is_cards() { card("addressbook") } else { Name::caldav("calendar") };
+        let kind = match collection.holds {
+            Holds::Cards => card("addressbook"),
+            Holds::Inbox => Name::caldav("schedule-inbox"),
+            _ => Name::caldav("calendar"),
+        };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
             (DAV, "resourcetype") => with_elements(
@@ -94,11 +112,14 @@ impl Resource for CollectionResource<'_> {
             }
             (CALENDARSERVER, "invite") => access::invite(name, collection, self.viewer, &self.permissions),
             (CALENDARSERVER, "allowed-sharing-modes" | "shared-url") => access::sharing(name, collection)?,
+            (CALDAV, "schedule-default-calendar-URL") if collection.holds == Holds::Inbox => {
+                with_href(name, &default_calendar(&collection.owner))
+            }
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
             (DAV, "sync-token") => with_text(name, collection.sync_token()),
             (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
             (DAV, "getetag") => with_text(name, format!("\"{}\"", collection.folder.highest_cn)),
-            (DAV, "current-user-privilege-set") => privileges(name, held(collection.folder.rights)),
+            (DAV, "current-user-privilege-set") => self.privileges(name),
             (DAV, "supported-report-set") => reports(name, self.reports()),
             (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
             (DAV, "quota-available-bytes") => {
@@ -177,6 +198,11 @@ impl MadeBy {
         let is_fixed_later = name.is(CALDAV, "supported-calendar-component-set");
         is_protected(name) && !(self == Self::Making && is_fixed_later)
     }
+}
+
+/// Where invitations are put (RFC 6638 §9.2): the calendar that every mailbox has.
+fn default_calendar(owner: &str) -> String {
+    Place::Collection(Tree::Calendars, owner.to_owned(), "calendar".to_owned()).href()
 }
 
 fn data(name: Name, content_type: &str, version: &str) -> Element {

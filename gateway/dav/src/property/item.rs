@@ -11,6 +11,7 @@ use crate::home::{Collection, Holds};
 use crate::item::{calendar, card, length, tag, text};
 use crate::place::Place;
 use crate::privilege::Privilege;
+use crate::scheduling::schedule_tag_of;
 
 /// What of items is wanted.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ impl Wanted {
     pub fn needs_body(&self) -> bool {
         self.properties.lists(&Name::caldav("calendar-data"))
             || self.properties.lists(&Name::carddav("address-data"))
+            || self.properties.lists(&Name::caldav("schedule-tag"))
     }
 }
 
@@ -89,6 +91,10 @@ impl Resource for ItemResource<'_> {
             }
             (DAV, "supported-privilege-set" | "acl-restrictions" | "inherited-acl-set") => {
                 access::of_all(name, Some(&self.collection.place().href()))?
+            }
+            (CALDAV, "schedule-tag") if !is_cards && self.collection.holds != Holds::Inbox => {
+                let tag = schedule_tag_of(&text(self.item)?, &self.collection.owner)?;
+                with_text(name, format!("\"{tag}\""))
             }
             (CALDAV, "calendar-data") if !is_cards => with_text(name, self.data()?),
             (CARDDAV, "address-data") if is_cards => with_text(name, self.data()?),

@@ -3,6 +3,7 @@
 mod access;
 mod collection;
 pub(crate) mod item;
+mod outbox;
 pub(crate) mod place;
 mod principal;
 mod proxy;
@@ -14,6 +15,7 @@ use kontor_dav_proto::{CALENDARSERVER, CARDDAV, DAV, Element, Name};
 pub(crate) use access::{Permissions, needs_permissions, principals};
 pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
+pub(crate) use outbox::OutboxResource;
 pub(crate) use place::PlaceResource;
 pub(crate) use principal::{Person, PrincipalResource, calendar_user_type};
 pub(crate) use proxy::ProxyResource;
@@ -106,6 +108,12 @@ fn reports(name: &Name, reports: impl IntoIterator<Item = Name>) -> Element {
 /// `DAV:current-user-privilege-set` (RFC 3744 §5.4).
 fn privileges(name: &Name, privileges: impl IntoIterator<Item = Privilege>) -> Element {
     elements(name, privileges)
+}
+
+/// The same, by names that are those of one kind of collection only (RFC 6638 §6).
+fn privilege_names(name: &Name, names: impl IntoIterator<Item = Name>) -> Element {
+    let of = |privilege| Element::new(Name::dav("privilege")).with(Element::new(privilege));
+    Element::new(name.clone()).with_all(names.into_iter().map(of))
 }
 
 /// The reports that are about principals, which every collection answers.

@@ -6,6 +6,7 @@ use super::{
     Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
     with_hrefs, with_text,
 };
+use crate::home::{INBOX, OUTBOX};
 use crate::place::{Place, Tree};
 use crate::privilege::Privilege;
 
@@ -18,6 +19,8 @@ pub(crate) struct Person {
     pub kind: String,
     /// For whom the viewer, who this is, acts in their calendars, and whether they write too.
     pub acts_for: Vec<(String, bool)>,
+    /// All that they have, where who asks is the same person.
+    pub addresses: Vec<String>,
 }
 
 pub(crate) struct PrincipalResource<'a> {
@@ -29,6 +32,10 @@ pub(crate) struct PrincipalResource<'a> {
 impl PrincipalResource<'_> {
     fn home(&self, tree: Tree) -> String {
         Place::Home(tree, self.person.address.clone()).href()
+    }
+
+    fn scheduling(&self, slug: &str) -> String {
+        Place::Collection(Tree::Calendars, self.person.address.clone(), slug.to_owned()).href()
     }
 
     fn is_own(&self) -> bool {
@@ -74,7 +81,15 @@ impl Resource for PrincipalResource<'_> {
             (DAV, "current-user-privilege-set") => privileges(name, [Privilege::Read]),
             (CALDAV, "calendar-home-set") => with_href(name, &self.home(Tree::Calendars)),
             (CARDDAV, "addressbook-home-set") => with_href(name, &self.home(Tree::AddressBooks)),
-            (CALDAV, "calendar-user-address-set") => with_hrefs(name, [mailto().as_str(), &self.href()]),
+            (CALDAV, "calendar-user-address-set") => {
+                // The first is the one that clients take (RFC 6638 §2.4.1).
+                let others = person.addresses.iter().filter(|other| **other != person.address);
+                let others = others.map(|other| format!("mailto:{other}"));
+                let all: Vec<String> = [mailto()].into_iter().chain(others).chain([self.href()]).collect();
+                with_hrefs(name, all.iter().map(String::as_str))
+            }
+            (CALDAV, "schedule-inbox-URL") if self.is_own() => with_href(name, &self.scheduling(INBOX)),
+            (CALDAV, "schedule-outbox-URL") if self.is_own() => with_href(name, &self.scheduling(OUTBOX)),
             (CALDAV, "calendar-user-type") => with_text(name, calendar_user_type(&person.kind)),
             (CALENDARSERVER, "email-address-set") => {
                 let address = Element::new(cs("email-address")).with_text(&person.address);
@@ -106,6 +121,7 @@ impl Resource for PrincipalResource<'_> {
         names.extend(
             ["calendar-home-set", "calendar-user-address-set", "calendar-user-type"].map(Name::caldav),
         );
+        names.extend(["schedule-inbox-URL", "schedule-outbox-URL"].map(Name::caldav));
         names.push(card("addressbook-home-set"));
         names.extend([
             cs("email-address-set"),

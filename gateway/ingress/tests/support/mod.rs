@@ -69,9 +69,9 @@ impl Served {
             shared: shared.clone(),
             folder,
         };
-        shared.drain.spawn(http.serve(Arc::new(ingress.handler(Scheme::Http)), shared.clone()));
-        shared.drain.spawn(https.serve(Arc::new(ingress.handler(Scheme::Https)), shared.clone()));
-        shared.drain.spawn(redirecting.serve(Arc::new(ingress.redirecting()), shared.clone()));
+        shared.drain.spawn(http.serve(Arc::new(ingress.handler(Scheme::Http, &[])), shared.clone()));
+        shared.drain.spawn(https.serve(Arc::new(ingress.handler(Scheme::Https, &[])), shared.clone()));
+        shared.drain.spawn(redirecting.serve(Arc::new(ingress.redirecting(&[])), shared.clone()));
         let looked = async {
             while !shared.health.is_ready() {
                 tokio::time::sleep(Duration::from_millis(10)).await;

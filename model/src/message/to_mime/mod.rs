@@ -6,6 +6,7 @@
 
 mod body;
 mod field;
+mod meeting;
 
 use super::from_mime::is_told;
 use super::{Attachment, Content, Message, RecipientKind};
@@ -13,6 +14,7 @@ use crate::mime::{DateTime, header};
 use crate::property::tags;
 use body::{Entity, attachment_type, base64_lines, text_entity};
 use field::{Fields, message_ids};
+pub(crate) use meeting::MeetingMail;
 
 /// What a message object does not say itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

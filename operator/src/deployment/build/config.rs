@@ -59,21 +59,18 @@ pub fn gateway(valid: &Valid, pool: &GatewayPool) -> String {
         ("certificate", format!("{FOLDER}/store/tls.crt").into()),
         ("key", format!("{FOLDER}/store/tls.key").into()),
     ]);
-    let certificate = table([
-        ("certificate", format!("{FOLDER}/tls/tls.crt").into()),
-        ("key", format!("{FOLDER}/tls/tls.key").into()),
-    ]);
-    let tls = table([("certificates", vec![Value::from(certificate)].into())]);
     let behind_ingress = routes::ingress(&valid.spec).is_some();
     let mut listen = Table::new();
     for endpoint in routes::of_pool(&valid.spec, pool) {
-        let proxies = if endpoint.inside { &[] } else { valid.proxies() };
-        let own = listener(valid, pool, endpoint.pod_port, proxies);
-        let listeners: Value = if behind_ingress && !endpoint.inside {
-            let anybody = ["0.0.0.0/0".to_owned(), "::/0".to_owned()];
-            vec![own, listener(valid, pool, endpoint.behind_ingress(), &anybody)].into()
-        } else {
-            own.into()
+        let own = listener(valid, pool, endpoint.pod_port, &proxies(valid, endpoint));
+        let behind = endpoint.behind_ingress().filter(|_| behind_ingress);
+        let listeners: Value = match behind {
+            Some(port) => {
+                let anybody = ["0.0.0.0/0".to_owned(), "::/0".to_owned()];
+                let proxies = if endpoint.http { Proxies::http(&anybody) } else { Proxies::tcp(&anybody) };
+                vec![own, listener(valid, pool, port, &proxies)].into()
+            }
+            None => own.into(),
         };
         listen.insert(endpoint.name.into(), listeners);
     }
@@ -81,11 +78,15 @@ pub fn gateway(valid: &Valid, pool: &GatewayPool) -> String {
     let mut root = table([
         ("log", log(valid)),
         ("store", store.into()),
-        ("tls", tls.into()),
+        ("tls", certificates().into()),
         ("listen", listen.into()),
         ("process", process.into()),
     ]);
-    let sections = [("smtp", smtp(valid, pool)), ("imap", imap(pool)), ("pop3", pop3(pool))];
+    let sections =
+        [("smtp", smtp(valid, pool)), ("imap", imap(pool)), ("pop3", pop3(pool)), ("dav", dav(pool))];
+    if pool.protocols.iter().any(|protocol| !routes::paths(*protocol).is_empty()) {
+        root.insert("ingress".into(), table([("drain", drain(pool))]).into());
+    }
     for (name, section) in sections {
         if !section.is_empty() {
             root.insert(name.into(), section.into());
@@ -96,35 +97,92 @@ pub fn gateway(valid: &Valid, pool: &GatewayPool) -> String {
 
 /// The file of the pool that leads to the others.
 fn ingress(valid: &Valid, pool: &GatewayPool) -> String {
-    let mut tcp = Table::new();
+    let (mut tcp, mut upstreams) = (Table::new(), Table::new());
     for target in valid.spec.gateways.iter().filter(|target| !routes::is_ingress(target)) {
         let service =
             format!("{}-headless.{}.svc", valid.identity.child(&target.name), valid.identity.namespace);
-        for endpoint in routes::of_pool(&valid.spec, target).into_iter().filter(|endpoint| !endpoint.inside) {
-            let listener = listener(valid, pool, endpoint.pod_port, valid.proxies());
-            let route = table([
-                ("listen", vec![Value::from(listener)].into()),
-                ("dns", format!("{service}:{}", endpoint.behind_ingress()).into()),
+        for endpoint in routes::of_pool(&valid.spec, target) {
+            let Some(behind) = endpoint.behind_ingress() else { continue };
+            let mut route = table([
+                ("dns", format!("{service}:{behind}").into()),
                 ("health_port", i64::from(MONITOR).into()),
-                ("proxy_protocol", true.into()),
             ]);
-            tcp.insert(endpoint.name.into(), route.into());
+            if endpoint.http {
+                upstreams.insert(endpoint.name.into(), route.into());
+            } else {
+                let listener = listener(valid, pool, endpoint.pod_port, &proxies(valid, endpoint));
+                route.insert("listen".into(), vec![Value::from(listener)].into());
+                route.insert("proxy_protocol".into(), true.into());
+                tcp.insert(endpoint.name.into(), route.into());
+            }
         }
     }
-    // Sessions that do not end by themselves are ended before the process has to.
-    let drain = session_seconds(pool).saturating_sub(5).max(1);
-    let section = table([("drain", format!("{drain}s").into()), ("tcp", tcp.into())]);
-    let root =
-        table([("log", log(valid)), ("ingress", section.into()), ("process", process(valid, pool).into())]);
+    let mut section = table([("drain", drain(pool)), ("tcp", tcp.into())]);
+    let mut root = table([("log", log(valid)), ("process", process(valid, pool).into())]);
+    if !upstreams.is_empty() {
+        section.insert("upstreams".into(), upstreams.into());
+        let http = routes::of_pool(&valid.spec, pool).into_iter().filter(|endpoint| endpoint.http);
+        let listen: Table = http
+            .map(|endpoint| {
+                let listener = listener(valid, pool, endpoint.pod_port, &proxies(valid, endpoint));
+                (endpoint.name.to_owned(), listener.into())
+            })
+            .collect();
+        root.insert("listen".into(), listen.into());
+        root.insert("tls".into(), certificates().into());
+    }
+    root.insert("ingress".into(), section.into());
     root.to_string()
 }
 
-/// One address to listen at; connections from `proxies` begin with a header of the PROXY protocol.
-fn listener(valid: &Valid, pool: &GatewayPool, port: i32, proxies: &[String]) -> Table {
+/// What is for the outside shows its clients this.
+fn certificates() -> Table {
+    let certificate = table([
+        ("certificate", format!("{FOLDER}/tls/tls.crt").into()),
+        ("key", format!("{FOLDER}/tls/tls.key").into()),
+    ]);
+    table([("certificates", vec![Value::from(certificate)].into())])
+}
+
+/// Networks that say for whom they speak.
+struct Proxies<'a> {
+    /// By the PROXY protocol.
+    tcp: &'a [String],
+    /// By header fields of HTTP.
+    http: &'a [String],
+}
+
+impl<'a> Proxies<'a> {
+    fn tcp(networks: &'a [String]) -> Self {
+        Self { tcp: networks, http: &[] }
+    }
+
+    fn http(networks: &'a [String]) -> Self {
+        Self { tcp: &[], http: networks }
+    }
+}
+
+/// The balancers and proxies in front of an endpoint. A balancer of TCP is not in front of what is for the inside.
+fn proxies(valid: &Valid, endpoint: routes::Endpoint) -> Proxies<'_> {
+    Proxies {
+        tcp: if endpoint.inside { &[] } else { valid.proxies() },
+        http: if endpoint.http { &valid.spec.network.forwarded_headers.trusted_cidrs } else { &[] },
+    }
+}
+
+/// Sessions that do not end by themselves are ended before the process has to.
+fn drain(pool: &GatewayPool) -> Value {
+    format!("{}s", session_seconds(pool).saturating_sub(5).max(1)).into()
+}
+
+/// One address to listen at.
+fn listener(valid: &Valid, pool: &GatewayPool, port: i32, proxies: &Proxies<'_>) -> Table {
     let mut listener = table([("bind", format!("{}:{port}", any(valid)).into())]);
-    if !proxies.is_empty() {
-        let networks = proxies.iter().cloned().map(Value::from).collect::<Vec<_>>();
-        listener.insert("proxy_from".into(), networks.into());
+    for (key, networks) in [("proxy_from", proxies.tcp), ("forwarded_from", proxies.http)] {
+        if !networks.is_empty() {
+            let networks = networks.iter().cloned().map(Value::from).collect::<Vec<_>>();
+            listener.insert(key.into(), networks.into());
+        }
     }
     insert(&mut listener, "max_connections", pool.config.max_connections);
     insert(&mut listener, "max_per_address", pool.config.max_connections_per_address);
@@ -189,6 +247,12 @@ fn pop3(pool: &GatewayPool) -> Table {
     if let Some(mark_seen) = pool.config.pop3.mark_seen {
         section.insert("mark_seen".into(), mark_seen.into());
     }
+    section
+}
+
+fn dav(pool: &GatewayPool) -> Table {
+    let mut section = Table::new();
+    insert(&mut section, "max_item", pool.config.dav.max_item_bytes);
     section
 }
 

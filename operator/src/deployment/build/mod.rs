@@ -7,6 +7,7 @@ pub mod config_map;
 pub mod disruption_budget;
 pub mod embedded;
 pub mod gateway_route;
+pub mod ingress;
 pub mod job;
 pub mod network_policy;
 pub mod pod;
@@ -81,6 +82,7 @@ pub fn build(valid: &Valid, material: &Material, stage: &Stage) -> Desired {
     }
     objects.extend(autoscaler::build(valid).iter().map(Object::of));
     objects.extend(disruption_budget::build(valid).iter().map(Object::of));
+    objects.extend(ingress::build(valid).iter().map(Object::of));
     objects.extend(gateway_route::build(valid));
     objects.extend(prometheus::build(valid));
     Desired { objects }

@@ -25,19 +25,20 @@ pub fn build(valid: &Valid) -> Vec<NetworkPolicy> {
     let mut policies =
         vec![policy(valid, STORAGE_NODE, vec![rule(Some(clients), &[crate::storage::PORT]), metrics()])];
     for pool in &valid.spec.gateways {
+        let endpoints = routes::of_pool(&valid.spec, pool);
+        // A proxy of HTTP may be a pod or on a node's own network.
+        let proxied = routes::is_http_proxied(&valid.spec);
         let (inside, outside): (Vec<_>, Vec<_>) =
-            routes::of_pool(&valid.spec, pool).into_iter().partition(|endpoint| endpoint.inside);
-        let ports = |of: &[routes::Endpoint]| of.iter().map(|endpoint| endpoint.pod_port).collect::<Vec<_>>();
+            endpoints.iter().partition(|endpoint| endpoint.inside && !(endpoint.http && proxied));
+        let ports =
+            |of: &[&routes::Endpoint]| of.iter().map(|endpoint| endpoint.pod_port).collect::<Vec<_>>();
         let mut rules = vec![metrics()];
         if !outside.is_empty() {
             rules.push(rule(None, &ports(&outside)));
-            if let Some(ingress) = ingress.filter(|ingress| ingress.name != pool.name) {
-                let behind: Vec<_> = outside.iter().map(routes::Endpoint::behind_ingress).collect();
-                rules.push(rule(
-                    Some(vec![of_components(valid, std::slice::from_ref(&ingress.name))]),
-                    &behind,
-                ));
-            }
+        }
+        let behind: Vec<_> = endpoints.iter().filter_map(routes::Endpoint::behind_ingress).collect();
+        if let Some(ingress) = ingress.filter(|ingress| ingress.name != pool.name && !behind.is_empty()) {
+            rules.push(rule(Some(vec![of_components(valid, std::slice::from_ref(&ingress.name))]), &behind));
         }
         if !inside.is_empty() {
             rules.push(rule(Some(vec![any_pod()]), &ports(&inside)));

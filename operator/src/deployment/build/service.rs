@@ -2,7 +2,7 @@
 //! outside a LoadBalancer for each pool, or for the ingress alone, when that is asked for.
 
 use crate::deployment::names::STORAGE_NODE;
-use crate::deployment::routes::{self, Endpoint, MONITOR};
+use crate::deployment::routes::{self, MONITOR};
 use crate::deployment::validate::Valid;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -20,7 +20,7 @@ pub fn pool(valid: &Valid, pool: &GatewayPool) -> Vec<Service> {
     let mut ports: Vec<_> = endpoints.iter().map(|endpoint| port(endpoint.name, endpoint.port)).collect();
     ports.push(port("monitor", MONITOR));
     let mut services = inside(valid, &pool.name, ports);
-    services.extend(load_balancer(valid, pool, &endpoints));
+    services.extend(load_balancer(valid, pool));
     services
 }
 
@@ -29,11 +29,10 @@ pub fn load_balancer_name(valid: &Valid, pool: &GatewayPool) -> String {
     valid.identity.child(&format!("{}-external", pool.name))
 }
 
-fn load_balancer(valid: &Valid, pool: &GatewayPool, endpoints: &[Endpoint]) -> Option<Service> {
+fn load_balancer(valid: &Valid, pool: &GatewayPool) -> Option<Service> {
     let exposure = &valid.spec.network.exposure;
-    let ports: Vec<_> = endpoints
+    let ports: Vec<_> = routes::outside(&valid.spec, pool)
         .iter()
-        .filter(|endpoint| !endpoint.inside)
         .map(|endpoint| port(endpoint.name, endpoint.port))
         .collect();
     if exposure.type_ != ExposureType::LoadBalancer || !routes::is_exposed(&valid.spec, pool) {

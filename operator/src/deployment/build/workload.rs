@@ -51,10 +51,13 @@ pub fn pool(valid: &Valid, material: &Material, pool: &GatewayPool, tag: &str) -
     let client_certificate = pool_secret(valid, &pool.name);
     let server_certificate = valid.certificate_secret.clone().unwrap_or_else(|| server_secret(valid));
     let mut parts = vec![pod::config(&valid.identity.child(&pool.name))];
-    // The ingress leads connections on as they are: it has neither keys nor anything to ask the storage nodes.
+    // The ingress has nothing to ask the storage nodes, and leads connections on as they are: it has keys for HTTP only.
     let is_ingress = routes::is_ingress(pool);
+    let endpoints = routes::of_pool(&valid.spec, pool);
     if !is_ingress {
         parts.push(pod::secret("store", &client_certificate, &[]));
+    }
+    if !is_ingress || endpoints.iter().any(|endpoint| endpoint.http) {
         let keys = [("tls.crt", "tls.crt"), ("tls.key", "tls.key")];
         parts.push(pod::secret("tls", &server_certificate, &keys));
     }
@@ -69,14 +72,12 @@ pub fn pool(valid: &Valid, material: &Material, pool: &GatewayPool, tag: &str) -
     names.dedup();
     let mut args: Vec<String> = names.into_iter().map(str::to_owned).collect();
     args.extend(["--config".to_owned(), format!("{}/config/gateway.toml", config::FOLDER)]);
-    let endpoints = routes::of_pool(&valid.spec, pool);
     let mut ports: Vec<_> =
         endpoints.iter().map(|endpoint| pod::port(endpoint.name, endpoint.pod_port)).collect();
     if !is_ingress && routes::ingress(&valid.spec).is_some() {
-        let behind = endpoints.iter().filter(|endpoint| !endpoint.inside);
-        ports.extend(
-            behind.map(|endpoint| pod::port(&format!("px-{}", endpoint.name), endpoint.behind_ingress())),
-        );
+        let behind =
+            endpoints.iter().filter_map(|endpoint| Some((endpoint.name, endpoint.behind_ingress()?)));
+        ports.extend(behind.map(|(name, port)| pod::port(&format!("px-{name}"), port)));
     }
     ports.push(pod::monitor_port());
     let user = relay.map(|secret| EnvVar {

@@ -1,0 +1,456 @@
+//! A meeting seen from all ends: made by CalDAV, answered by CalDAV and by mail, changed, and called off.
+
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use kontor_e2e::appliance::{Account, Appliance};
+use kontor_e2e::process::{eventually, output_of};
+use kontor_e2e::s3::virtual_environment;
+use kontor_e2e::smtp::{Smtp, dot_stuffed, read_reply};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+
+const LIMIT: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(60);
+const GUEST: &str = "zoe@far.example";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_meeting_from_both_ends() -> Result<()> {
+    let outside = Outside::start().await?;
+    let appliance = outside.appliance().await?;
+    let (anna, bert) = (appliance.add_mailbox("anna").await?, appliance.add_mailbox("bert").await?);
+    let annas = Curl { appliance: &appliance, account: &anna };
+    let berts = Curl { appliance: &appliance, account: &bert };
+    let event = format!("/dav/calendars/{}/calendar/plan.ics", anna.address);
+
+    // Anna makes it. What is stored says who was told how, so there is no entity tag.
+    let plan = series(&anna, &bert);
+    let made = annas.put(&["If-None-Match: *"], &plan, &event)?;
+    ensure!(made.starts_with("HTTP/1.1 201") && header(&made, "etag").is_none(), "{made}");
+    let tag = header(&made, "schedule-tag").context("a schedule tag")?.to_owned();
+    let stored = annas.text(&event)?;
+    let invited = |who: &str, status: &str| {
+        line(&stored, who).is_some_and(|line| line.contains(&format!("SCHEDULE-STATUS={status}")))
+    };
+    ensure!(invited(&bert.address, "1.2") && invited(GUEST, "1.1"), "{stored}");
+
+    // Bert has it at once, Zoe gets a mail that a calendar can read.
+    let (berts_event, copy) = berts.find("SUMMARY:Plan").await?;
+    ensure!(shape(&copy) == shape(&plan), "{copy}\n{plan}");
+    let mail = outside.mail("Subject: Invitation: Plan").await?;
+    ensure!(mail.contains(&format!("<{}>", anna.address)) && mail.contains("method=REQUEST"), "{mail}");
+    ensure!(shape(&calendar_in(&mail)?) == shape(&plan), "{mail}");
+
+    // Bert accepts with Python's caldav; Zoe by mail, in the form of Google's.
+    let said = bert_accepts(&appliance, &bert)?;
+    ensure!(said.trim().ends_with("done"), "{said}");
+    let reply = reply_of(&calendar_in(&mail)?, "ACCEPTED");
+    send(
+        &appliance,
+        "eve@far.example",
+        &anna.address,
+        &google_reply("eve@far.example", &anna.address, &reply),
+    )
+    .await?;
+    send(&appliance, GUEST, &anna.address, &google_reply(GUEST, &anna.address, &reply)).await?;
+    for who in [bert.address.as_str(), GUEST] {
+        eventually(&format!("{who} has accepted"), SOON, async || {
+            let text = annas.text(&event)?;
+            Ok(line(&text, who).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")).then_some(()))
+        })
+        .await?;
+    }
+    let eves = annas.text(&event)?;
+    ensure!(!eves.contains("eve@"), "{eves}");
+
+    // Answers have come since, and still the tag is what it was: Anna moves one occurrence and calls one off.
+    let changed = moved(&plan);
+    ensure!(
+        annas.put(&["If-Schedule-Tag-Match: \"0\""], &changed, &event)?.starts_with("HTTP/1.1 412"),
+        "a stale tag"
+    );
+    let condition = format!("If-Schedule-Tag-Match: {tag}");
+    let put = annas.put(&[&condition], &changed, &event)?;
+    ensure!(put.starts_with("HTTP/1.1 204"), "{put}");
+    let stored = annas.text(&event)?;
+    ensure!(
+        line(&stored, GUEST).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")),
+        "the answers are still there: {stored}"
+    );
+    eventually("Bert sees the changes", SOON, async || {
+        Ok((shape(&berts.text(&berts_event)?) == shape(&changed)).then_some(()))
+    })
+    .await?;
+    let mail = outside.mail("Subject: Updated: Plan").await?;
+    ensure!(shape(&calendar_in(&mail)?) == shape(&changed), "{mail}");
+    let copy = berts.text(&berts_event)?;
+    ensure!(line(&copy, &bert.address).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")), "{copy}");
+
+    // Bert cannot move it, but can decline what was moved.
+    let forbidden = berts.put(&[], &copy.replace("T090000", "T080000"), &berts_event)?;
+    ensure!(
+        forbidden.starts_with("HTTP/1.1 403")
+            && forbidden.contains("allowed-attendee-scheduling-object-change"),
+        "{forbidden}"
+    );
+    let (before, one) = copy.split_once("RECURRENCE-ID").context("the moved one")?;
+    let at = before.rfind("BEGIN:VEVENT").context("its beginning")?;
+    let declined = format!("{before}RECURRENCE-ID{one}");
+    let (series_part, one_part) = declined.split_at(at);
+    let unfolded = one_part.replace("\r\n ", "");
+    let own = line(&unfolded, &bert.address).context("Bert")?.to_owned();
+    let one_part = unfolded.replace(&own, &format!("ATTENDEE;PARTSTAT=DECLINED:mailto:{}", bert.address));
+    let put = berts.put(&[], &format!("{series_part}{one_part}"), &berts_event)?;
+    ensure!(put.starts_with("HTTP/1.1 204"), "{put}");
+    eventually("one occurrence is declined", SOON, async || {
+        let text = annas.text(&event)?.replace("\r\n ", "");
+        let part = text.split("BEGIN:VEVENT").find(|part| part.contains("RECURRENCE-ID")).unwrap_or_default();
+        Ok(line(part, &bert.address).is_some_and(|line| line.contains("PARTSTAT=DECLINED")).then_some(()))
+    })
+    .await?;
+    ensure!(shape(&annas.text(&event)?) == shape(&changed), "all copies agree");
+
+    // There is one copy of a meeting in one's calendars.
+    let home = format!("/dav/calendars/{}", anna.address);
+    annas.ask(&["-X", "MKCALENDAR"], &format!("{home}/other/"))?;
+    let twin = annas.put(&[], &plan, &format!("{home}/other/plan.ics"))?;
+    ensure!(
+        twin.contains("unique-scheduling-object-resource") && twin.contains("/calendar/plan.ics"),
+        "{twin}"
+    );
+
+    // Eve cannot call it off, Anna can.
+    let cancel = with_method(&changed, "CANCEL").replace("SEQUENCE:1", "SEQUENCE:9");
+    let forged = google_reply("eve@far.example", &bert.address, &cancel).replace("REPLY", "CANCEL");
+    send(&appliance, "eve@far.example", &bert.address, &forged).await?;
+    let spoofed = google_reply(&anna.address, &bert.address, &cancel).replace("REPLY", "CANCEL");
+    send(&appliance, "eve@far.example", &bert.address, &spoofed).await?;
+    ensure!(!berts.text(&berts_event)?.contains("CANCELLED"), "nobody else calls a meeting off");
+    let gone = annas.ask(&["-i", "-X", "DELETE"], &event)?;
+    ensure!(gone.starts_with("HTTP/1.1 204"), "{gone}");
+    eventually("it is called off", SOON, async || {
+        Ok(berts.text(&berts_event)?.contains("STATUS:CANCELLED").then_some(()))
+    })
+    .await?;
+    let mail = outside.mail("Subject: Cancelled: Plan").await?;
+    ensure!(calendar_in(&mail)?.contains("METHOD:CANCEL"), "{mail}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_survives_a_kill() -> Result<()> {
+    let outside = Outside::start().await?;
+    let mut appliance = outside.appliance().await?;
+    let (anna, bert) = (appliance.add_mailbox("anna").await?, appliance.add_mailbox("bert").await?);
+    for round in 0..3 {
+        let plan = series(&anna, &bert).replace("UID:plan-1", &format!("UID:kill-{round}"));
+        let plan = plan.replace("SUMMARY:Plan", &format!("SUMMARY:Kill {round}"));
+        let event = format!("/dav/calendars/{}/calendar/kill-{round}.ics", anna.address);
+        let made = Curl { appliance: &appliance, account: &anna }.put(&[], &plan, &event)?;
+        appliance.kill_all()?;
+        ensure!(made.starts_with("HTTP/1.1 201"), "{made}");
+        appliance.restart().await?;
+        Curl { appliance: &appliance, account: &bert }.find(&format!("SUMMARY:Kill {round}")).await?;
+        outside.mail(&format!("Subject: Invitation: Kill {round}")).await?;
+    }
+    Ok(())
+}
+
+/// A weekly meeting of Anna, Bert and a guest.
+fn series(anna: &Account, bert: &Account) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{ZONE}BEGIN:VEVENT\r\nUID:plan-1\r\n\
+         DTSTAMP:20261101T000000Z\r\nDTSTART;TZID=Europe/Berlin:20261203T090000\r\n\
+         DTEND;TZID=Europe/Berlin:20261203T100000\r\nRRULE:FREQ=WEEKLY;COUNT=6\r\nSUMMARY:Plan\r\n\
+         LOCATION:Caf\u{e9}\r\nORGANIZER;CN=Anna:mailto:{a}\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:{a}\r\n\
+         ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{b}\r\n\
+         ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{GUEST}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        a = anna.address,
+        b = bert.address
+    )
+}
+
+/// The second occurrence a day later, the third called off.
+fn moved(plan: &str) -> String {
+    let master = plan
+        .replace("SUMMARY:Plan", "SEQUENCE:1\r\nEXDATE;TZID=Europe/Berlin:20261217T090000\r\nSUMMARY:Plan");
+    let master = master.replace("DTSTAMP:20261101", "DTSTAMP:20261102");
+    let event = master.split_once("BEGIN:VEVENT").map(|(_, rest)| rest).unwrap_or_default();
+    let event = event.replace("END:VCALENDAR\r\n", "");
+    let mut one = String::new();
+    for line in event.lines().filter(|line| !line.starts_with("RRULE") && !line.starts_with("EXDATE")) {
+        one.push_str(&line.replace("20261203T", "20261211T"));
+        one.push_str("\r\n");
+        if line.starts_with("UID") {
+            one.push_str("RECURRENCE-ID;TZID=Europe/Berlin:20261210T090000\r\n");
+        }
+    }
+    master.replace("END:VCALENDAR", &format!("BEGIN:VEVENT{one}END:VCALENDAR"))
+}
+
+/// What all copies must agree on: when the meeting and its occurrences are.
+fn shape(calendar: &str) -> Vec<String> {
+    let text = calendar.replace("\r\n ", "").replace("\n ", "");
+    let mut lines = Vec::new();
+    for part in text.split("BEGIN:VEVENT").skip(1) {
+        let mut said: Vec<&str> = part
+            .lines()
+            .map(str::trim)
+            .filter(|line| {
+                ["DTSTART", "DTEND", "RRULE", "EXDATE", "RECURRENCE", "SUMMARY"]
+                    .iter()
+                    .any(|name| line.starts_with(name))
+            })
+            .collect();
+        said.sort_unstable();
+        lines.push(said.join("\n"));
+    }
+    lines.sort();
+    lines
+}
+
+/// The ATTENDEE line of somebody.
+fn line<'a>(calendar: &'a str, who: &str) -> Option<&'a str> {
+    // Long lines are folded; none of ours is so long that its beginning is elsewhere.
+    let at = calendar.match_indices("ATTENDEE").map(|(at, _)| at);
+    at.filter_map(|at| {
+        let rest = calendar.get(at..)?;
+        let mut end = 0;
+        loop {
+            end += rest.get(end..)?.find('\n')? + 1;
+            if !rest.get(end..)?.starts_with(' ') {
+                return rest.get(..end).map(str::trim_end);
+            }
+        }
+    })
+    .find(|line| line.replace("\r\n ", "").contains(&format!("mailto:{who}")))
+}
+
+fn with_method(calendar: &str, method: &str) -> String {
+    calendar.replace("PRODID", &format!("METHOD:{method}\r\nPRODID"))
+}
+
+/// The guest's answer to an invitation: the whole series, her own line.
+fn reply_of(invitation: &str, answer: &str) -> String {
+    let text = invitation.replace("\r\n ", "").replace("METHOD:REQUEST", "METHOD:REPLY");
+    let mut out = String::new();
+    for line in text.lines().filter(|line| !line.starts_with("ATTENDEE") || line.contains(GUEST)) {
+        if line.starts_with("ATTENDEE") {
+            out.push_str(&format!(
+                "ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT={answer};CN=Zoe;X-NUM-GUESTS=0:mailto:{GUEST}"
+            ));
+        } else {
+            out.push_str(line);
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// In the form in which Google's calendar answers.
+fn google_reply(from: &str, to: &str, calendar: &str) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(calendar);
+    let lines: Vec<&str> =
+        encoded.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    let encoded = lines.join("\r\n");
+    format!(
+        "MIME-Version: 1.0\r\nReply-To: {from}\r\nSender: Google Calendar <calendar-notification@google.com>\r\n\
+         Message-ID: <calendar-{len}@google.com>\r\nDate: Mon, 30 Nov 2026 12:00:00 +0000\r\nSubject: Accepted: Plan\r\n\
+         From: Zoe <{from}>\r\nTo: {to}\r\nContent-Type: multipart/mixed; boundary=\"0000a\"\r\n\r\n--0000a\r\n\
+         Content-Type: multipart/alternative; boundary=\"0000b\"\r\n\r\n--0000b\r\n\
+         Content-Type: text/plain; charset=\"UTF-8\"; format=flowed; delsp=yes\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+         aGk=\r\n--0000b\r\nContent-Type: text/html; charset=\"UTF-8\"\r\n\r\n<p>hi</p>\r\n--0000b\r\n\
+         Content-Type: text/calendar; charset=\"UTF-8\"; method=REPLY\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+         {encoded}\r\n--0000b--\r\n--0000a\r\nContent-Type: application/ics; name=\"invite.ics\"\r\n\
+         Content-Disposition: attachment; filename=\"invite.ics\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n\
+         --0000a--\r\n",
+        len = encoded.len()
+    )
+}
+
+/// Mail from elsewhere comes to the MX port.
+async fn send(appliance: &Appliance, from: &str, to: &str, message: &str) -> Result<()> {
+    let mut smtp = Smtp::connect(&appliance.endpoints.smtp).await?;
+    smtp.command(&format!("MAIL FROM:<{from}>")).await?.expect(250)?;
+    smtp.command(&format!("RCPT TO:<{to}>")).await?.expect(250)?;
+    smtp.command("DATA").await?.expect(354)?;
+    let mut data = Vec::new();
+    dot_stuffed(message.as_bytes(), &mut data);
+    smtp.wire.send(&data).await?;
+    read_reply(&mut smtp.wire).await?.expect(250)?;
+    Ok(())
+}
+
+/// The calendar in a mail of ours.
+fn calendar_in(mail: &str) -> Result<String> {
+    let (_, rest) = mail.split_once("Content-Type: text/calendar").context("a calendar")?;
+    let (_, body) = rest.split_once("\r\n\r\n").context("its body")?;
+    let body = body.split("\r\n--").next().unwrap_or_default().replace("\r\n", "");
+    Ok(String::from_utf8(base64::engine::general_purpose::STANDARD.decode(body)?)?)
+}
+
+/// The rest of the world: everything that leaves comes here.
+struct Outside {
+    port: u16,
+    mails: Arc<Mutex<Vec<String>>>,
+}
+
+impl Outside {
+    async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let outside = Self { port: listener.local_addr()?.port(), mails: Arc::default() };
+        let mails = outside.mails.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mails = mails.clone();
+                tokio::spawn(async move { receive(stream, &mails).await });
+            }
+        });
+        Ok(outside)
+    }
+
+    async fn appliance(&self) -> Result<Appliance> {
+        let port = self.port.to_string();
+        let relay = [
+            ("KONTOR_SMTP__RELAY__HOST", "127.0.0.1"),
+            ("KONTOR_SMTP__RELAY__PORT", &port),
+            ("KONTOR_SMTP__RELAY__TLS", "none"),
+        ];
+        Appliance::start_with(&relay).await
+    }
+
+    /// The mail with this line in it; there must be one.
+    async fn mail(&self, wanted: &str) -> Result<String> {
+        let found = || -> Vec<String> {
+            let mails = self.mails.lock().map(|mails| mails.clone()).unwrap_or_default();
+            mails.into_iter().filter(|mail| mail.lines().any(|line| line == wanted)).collect()
+        };
+        eventually(&format!("{wanted:?} leaves"), SOON, async || Ok((!found().is_empty()).then_some(())))
+            .await?;
+        let found = found();
+        ensure!(found.len() == 1, "{wanted:?} left {} times", found.len());
+        found.into_iter().next().context("a mail")
+    }
+}
+
+async fn receive(stream: tokio::net::TcpStream, mails: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read);
+    write.write_all(b"220 outside.example\r\n").await?;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if lines.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let command = line.to_ascii_uppercase();
+        if !command.starts_with("DATA") {
+            let answer: &[u8] = if command.starts_with("QUIT") { b"221 bye\r\n" } else { b"250 fine\r\n" };
+            write.write_all(answer).await?;
+            continue;
+        }
+        write.write_all(b"354 go on\r\n").await?;
+        let mut mail = String::new();
+        loop {
+            line.clear();
+            if lines.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            if line == ".\r\n" {
+                break;
+            }
+            mail.push_str(&line);
+        }
+        if let Ok(mut mails) = mails.lock() {
+            mails.push(mail);
+        }
+        write.write_all(b"250 fine\r\n").await?;
+    }
+}
+
+fn bert_accepts(appliance: &Appliance, bert: &Account) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("accept.py");
+    std::fs::write(&script, ACCEPT)?;
+    let python = virtual_environment().join("bin/python");
+    ensure!(python.exists(), "{} is missing; run e2e/setup.sh", python.display());
+    let mut command = Command::new(python);
+    command.arg(&script).arg(format!("http://{}/dav/", appliance.endpoints.http));
+    command.args([&bert.address, &bert.password]);
+    stdout(&output_of(command, LIMIT)?)
+}
+
+const ACCEPT: &str = r#"
+import sys, caldav
+url, user, password = sys.argv[1:]
+principal = caldav.DAVClient(url=url, username=user, password=password).principal()
+calendar = next(c for c in principal.calendars() if c.get_display_name() == "Calendar")
+event = next(e for e in calendar.events() if "SUMMARY:Plan" in e.data)
+event.change_attendee_status(attendee=user, partstat="ACCEPTED")
+event.save()
+print("done")
+"#;
+
+struct Curl<'a> {
+    appliance: &'a Appliance,
+    account: &'a Account,
+}
+
+impl Curl<'_> {
+    fn ask(&self, arguments: &[&str], path: &str) -> Result<String> {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-H", "Expect:", "-u"]);
+        command.arg(format!("{}:{}", self.account.address, self.account.password));
+        command.args(arguments).arg(format!("http://{}{path}", self.appliance.endpoints.http));
+        stdout(&output_of(command, LIMIT)?)
+    }
+
+    fn put(&self, headers: &[&str], text: &str, path: &str) -> Result<String> {
+        let mut arguments =
+            vec!["-i", "-X", "PUT", "-H", "Content-Type: text/calendar", "--data-binary", text];
+        headers.iter().for_each(|header| arguments.extend(["-H", header]));
+        self.ask(&arguments, path)
+    }
+
+    fn text(&self, path: &str) -> Result<String> {
+        self.ask(&["-f"], path)
+    }
+
+    /// The path and the text of the event in the default calendar that says this, once it is there.
+    async fn find(&self, wanted: &str) -> Result<(String, String)> {
+        let collection = format!("/dav/calendars/{}/calendar/", self.account.address);
+        eventually(&format!("{wanted:?} is in the calendar"), SOON, async || {
+            let body = "<d:propfind xmlns:d='DAV:'><d:prop><d:getetag/></d:prop></d:propfind>";
+            let listed = self.ask(&["-X", "PROPFIND", "-H", "Depth: 1", "--data", body], &collection)?;
+            for path in listed.split("<D:href>").skip(1).filter_map(|rest| rest.split("</D:href>").next()) {
+                if path.ends_with(".ics") {
+                    let text = self.text(path)?;
+                    if text.contains(wanted) {
+                        return Ok(Some((path.to_owned(), text)));
+                    }
+                }
+            }
+            Ok(None)
+        })
+        .await
+    }
+}
+
+fn stdout(output: &std::process::Output) -> Result<String> {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}\n{text}\n{errors}", output.status);
+    Ok(text)
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
+}
+
+const ZONE: &str = "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nBEGIN:DAYLIGHT\r\nTZOFFSETFROM:+0100\r\n\
+    TZOFFSETTO:+0200\r\nDTSTART:19700329T020000\r\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3\r\nEND:DAYLIGHT\r\n\
+    BEGIN:STANDARD\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nDTSTART:19701025T030000\r\n\
+    RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n";
