@@ -254,7 +254,7 @@ import datetime, sys, caldav
 url, user, password = sys.argv[1:]
 client = caldav.DAVClient(url=url, username=user, password=password)
 principal = client.principal()
-assert sorted(c.get_display_name() for c in principal.calendars()) == ["Calendar", "Journal", "Tasks"]
+assert sorted(c.get_display_name() for c in principal.calendars()) == ["Birthdays", "Calendar", "Journal", "Tasks"]
 project = principal.make_calendar(name="Project")
 event = project.save_event(dtstart=datetime.datetime(2026, 12, 24, 10), dtend=datetime.datetime(2026, 12, 24, 11),
                            summary="first", rrule={"FREQ": "DAILY", "COUNT": 3})
@@ -275,6 +275,6 @@ assert tasks.todos() == []
 event.delete()
 assert project.events() == []
 project.delete()
-assert sorted(c.get_display_name() for c in principal.calendars()) == ["Calendar", "Journal", "Tasks"]
+assert sorted(c.get_display_name() for c in principal.calendars()) == ["Birthdays", "Calendar", "Journal", "Tasks"]
 print("done")
 "#;

@@ -7,7 +7,7 @@ use kontor_dav_proto::header::{self, Depth, ETag, ETagList, If, Prefer, Timeout}
 use kontor_dav_proto::request::{
     Acl, CalendarData, InviteReply, LockInfo, PropFind, PropertyUpdate, Report, Share, mkcalendar, mkcol,
 };
-use kontor_dav_proto::{Element, Href, Limits, Reference};
+use kontor_dav_proto::{Element, Href, Limits, Reference, SourceUrl};
 use kontor_model::icalendar::{self, Component};
 use kontor_model::time_zone::TimeZone;
 use kontor_model::vcard::{self, VCard};
@@ -68,6 +68,13 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(href) = Href::parse(value, &limits) {
         let wide = Limits { href: limits.href * 4, ..limits };
         assert_eq!(Href::parse(&href.to_string(), &wide), Ok(href));
+    }
+    if let Ok(url) = SourceUrl::parse(value) {
+        // Encoding may make it longer than what is read.
+        if let Ok(again) = SourceUrl::parse(&url.to_string()) {
+            assert_eq!(again, url);
+        }
+        let _ = url.join(value);
     }
     let _ =
         (Reference::parse(value, &limits), Depth::parse(value), Prefer::parse(value), Timeout::parse(value));

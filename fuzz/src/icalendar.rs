@@ -3,7 +3,7 @@
 #![no_main]
 
 use kontor_model::calendar_item::{Context, KEPT_ICALENDAR, from_icalendar, to_icalendar};
-use kontor_model::icalendar::{Component, Limits};
+use kontor_model::icalendar::{CalendarObject, Component, Feed, FeedOptions, Limits};
 use kontor_model::message::Content;
 use kontor_model::time_zone::{CalendarZones, TimeZone};
 use libfuzzer_sys::fuzz_target;
@@ -12,6 +12,23 @@ fuzz_target!(|data: &[u8]| {
     let limits = Limits::default();
     let context = Context { owner: "anna@example.org".to_owned(), zone: TimeZone::utc() };
     let Ok(calendars) = Component::parse_stream(data, &limits) else { return };
+    let components = ["VEVENT", "VTODO"].map(str::to_owned);
+    let options = FeedOptions {
+        components: &components,
+        strip_alarms: data.len() % 2 == 0,
+        strip_attachments: data.len() % 3 == 0,
+        objects: 100,
+        zone_octets: 100_000,
+        uid_of: &|text: &str| format!("{:x}", text.len()),
+    };
+    if let Ok(feed) = Feed::of(&calendars, &options) {
+        assert!(feed.objects.len() <= options.objects);
+        for (uid, calendar) in &feed.objects {
+            if let Ok(object) = CalendarObject::check(calendar) {
+                assert_eq!(object.uid.trim(), uid);
+            }
+        }
+    }
     for calendar in calendars {
         let text = calendar.to_string();
         let again =

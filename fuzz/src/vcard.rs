@@ -2,7 +2,9 @@
 //! contact that it is gives it back.
 #![no_main]
 
+use kontor_model::birthday::days;
 use kontor_model::contact::{KEPT_VCARD, from_vcard, to_vcard};
+use kontor_model::icalendar::{self, CalendarObject, Component};
 use kontor_model::vcard::{Limits, VCard, Version, address_object};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,6 +20,12 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(read(&text).to_text(), text);
         for version in [Version::V3, Version::V4] {
             read(&card.converted(version).to_text());
+        }
+        for day in days(&card) {
+            let calendar = day.to_calendar("1", 0);
+            CalendarObject::check(&calendar).unwrap_or_else(|error| panic!("{error}\n{calendar}"));
+            let again = Component::parse(calendar.to_string().as_bytes(), &icalendar::Limits::default());
+            assert_eq!(again.as_ref(), Ok(&calendar));
         }
         let mut contact = from_vcard(&card);
         assert_eq!(to_vcard(&contact, card.version).to_text(), text);

@@ -6,7 +6,7 @@
 //! form of it that IMAP serves without parsing again ([`imap_view`], RFC 9051 §7.5.2); iCalendar ([`icalendar`], RFC
 //! 5545), what recurs ([`recurrence`], RFC 5545 §3.8.5) and time zones ([`time_zone`], RFC 5545 §3.6.5, MS-OXOCAL
 //! 2.2.1.39);
-//! vCards ([`vcard`], RFC 2426, RFC 6350); and all of what a store wants to know
+//! vCards ([`vcard`], RFC 2426, RFC 6350) and the birthdays in them ([`birthday`]); and all of what a store wants to know
 //! of an arriving message in one parse ([`Prepared`]). It is pure and synchronous: no I/O, no clock, no randomness.
 //! It does not store anything and knows no protocol session.
 //!
@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
 
+pub mod birthday;
 pub mod booking;
 pub mod calendar_item;
 pub mod contact;

@@ -318,6 +318,35 @@ async fn the_hidden_are_in_no_address_book(house: &House) {
     assert!(found.people.iter().any(|p| p.address == "bert@one.example"));
     assert!(!found.people.iter().any(|p| p.address == "hidden@one.example"));
     house.target("hidden@one.example").await;
+    // Neither by a part of the name, nor by the address, nor as a member.
+    let group = proto::Group {
+        address: "crew@one.example".into(),
+        tenant: "one".into(),
+        members: ["bert@one.example", "hidden@one.example", "guest@example.org"].map(Into::into).into(),
+        ..Default::default()
+    };
+    let group = Put { object: Some(Object::Group(group)), owner: owner("crew", 1), ..Default::default() };
+    put(house, group).await;
+    let find = |request: proto::FindPeopleRequest| async {
+        let request = session.authorize(request).await.expect("token");
+        let mut directory = house.gateway.directory().expect("directory");
+        directory.find_people(request).await.expect("people").into_inner().people
+    };
+    let part = |text: &str, anywhere| proto::FindPeopleRequest {
+        prefix: text.into(),
+        anywhere,
+        ..Default::default()
+    };
+    let addresses = |people: Vec<proto::Person>| people.into_iter().map(|p| p.address).collect::<Vec<_>>();
+    assert!(addresses(find(part("idden", true)).await).is_empty());
+    assert!(addresses(find(part("ERT@one", false)).await).is_empty());
+    assert_eq!(addresses(find(part("ERT@one", true)).await), ["bert@one.example"]);
+    let named = ["crew@one.example", "hidden@one.example", "nobody@one.example", "bert@one.example"];
+    let named = named.map(Into::into).to_vec();
+    let found =
+        find(proto::FindPeopleRequest { addresses: named, members: true, ..Default::default() }).await;
+    assert_eq!(found[1].members, ["bert@one.example", "guest@example.org"]);
+    assert_eq!(addresses(found), ["bert@one.example", "crew@one.example"]);
 }
 
 async fn a_released_mailbox_works_on(house: &House) {

@@ -1,18 +1,22 @@
 //! A request whose sender is known, and what its handlers ask the store.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use kontor_dav_proto::header::{Depth, Prefer, brief};
 use kontor_dav_proto::{Error, Limits};
-use kontor_storage_client::proto::{Item, ItemsChunk, ItemsRequest, OpenResponse};
+use kontor_storage_client::proto::{Item, ItemsRequest};
 use kontor_storage_client::{Session, StoreError};
-use tonic::Streaming;
 
 use crate::answer::Failure;
 use crate::config::DavConfig;
+use crate::derived::{self, Items, Source};
+use crate::directory;
 use crate::guest::{guest, shared_in};
 use crate::home::{Collection, collections};
 use crate::place::Tree;
+use crate::subscription::Subscriptions;
 
 pub(crate) struct Call<'a> {
     pub session: &'a Session,
@@ -20,6 +24,7 @@ pub(crate) struct Call<'a> {
     pub body: Bytes,
     pub limits: &'a Limits,
     pub config: &'a DavConfig,
+    pub subscriptions: &'a Arc<Subscriptions>,
 }
 
 impl Call<'_> {
@@ -52,27 +57,30 @@ impl Call<'_> {
     /// # Errors
     /// Where there is nobody of this address, or nothing that may be seen.
     pub async fn collections(&self, tree: Tree, address: &str) -> Result<Vec<Collection>, Failure> {
-        let opened = self.session.open(address).await?;
-        let is_own = opened.mailbox_id == self.session.info().mailbox_id;
-        let home = opened.address.clone();
-        let mut found = self.of_mailbox(opened);
-        if is_own {
+        let (home, mut found) = self.of_home(tree, address).await?;
+        if let Some(home) = home {
             let shared = self.session.shared_with_me(0, 0).await?;
-            found.extend(shared.into_iter().filter_map(|shared| guest(&home, shared)));
+            let shared = shared.into_iter().filter_map(|shared| guest(&home, shared));
+            found.extend(shared.filter(|collection| collection.holds.tree() == tree));
         }
-        found.retain(|collection| collection.holds.tree() == tree);
         Ok(found)
     }
 
-    /// The collections that are in a mailbox itself.
-    fn of_mailbox(&self, opened: OpenResponse) -> Vec<Collection> {
+    /// The collections of somebody in a tree without those of others; with the address of the home where it is one's own.
+    async fn of_home(&self, tree: Tree, address: &str) -> Result<(Option<String>, Vec<Collection>), Failure> {
+        let mut opened = self.session.open(address).await?;
+        if tree == Tree::Calendars && self.subscriptions.freshen(self.session, &opened).await {
+            opened = self.session.open(address).await?;
+        }
         let is_own = opened.mailbox_id == self.session.info().mailbox_id;
-        let mut found = collections(opened);
+        let mut found = collections(opened.clone());
+        derived::add(&mut found, &opened, self.session);
+        found.retain(|collection| collection.holds.tree() == tree);
         if !is_own {
             // How much somebody keeps is not for guests to know.
             found.iter_mut().for_each(|collection| collection.quota = None);
         }
-        found
+        Ok((is_own.then_some(opened.address), found))
     }
 
     /// One collection.
@@ -88,25 +96,26 @@ impl Call<'_> {
         } else if shared_in(slug).is_some() {
             self.collections(tree, address).await?
         } else {
-            self.of_mailbox(self.session.open(address).await?)
+            self.of_home(tree, address).await?.1
         };
         let is_meant = |collection: &Collection| collection.slug == slug && collection.holds.tree() == tree;
         all.into_iter().find(is_meant).ok_or_else(Failure::not_found)
     }
 
     /// Items of a collection.
-    pub async fn items(
-        &self,
-        collection: &Collection,
-        request: ItemsRequest,
-    ) -> Result<Streaming<ItemsChunk>, StoreError> {
+    pub async fn items(&self, collection: &Collection, request: ItemsRequest) -> Result<Items, Failure> {
+        match &collection.source {
+            Source::Folder => {}
+            Source::Birthdays(birthdays) => return birthdays.items(self.session, &request.names).await,
+            Source::Directory => return Ok(directory::items(self.session, &request.names)),
+        }
         let request = ItemsRequest {
             mailbox_id: collection.mailbox_id,
             folder_id: collection.folder.folder_id,
             max_body: u64::MAX,
             ..request
         };
-        self.session.items(request).await
+        Ok(Items::stored(self.session.items(request).await?))
     }
 
     /// One item.
@@ -127,10 +136,10 @@ impl Call<'_> {
         let request = ItemsRequest { names: vec![name.to_owned()], body, ..ItemsRequest::default() };
         let mut found = match self.items(collection, request).await {
             // A name that no item can have.
-            Err(StoreError::Invalid(_)) => return Ok(None),
+            Err(Failure::Store(StoreError::Invalid(_))) => return Ok(None),
             found => found?,
         };
-        while let Some(chunk) = found.message().await.map_err(StoreError::from)? {
+        while let Some(chunk) = found.message().await? {
             if let Some(item) = chunk.items.into_iter().next() {
                 return Ok(Some(item));
             }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use kontor_gateway_core::config::duration;
 use serde::Deserialize;
 
+use crate::subscription::SubscriptionConfig;
+
 /// Everything but the listeners, which are the ingress's.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,10 +16,16 @@ pub struct DavConfig {
     /// How long a password that was right is not asked for again; a change of the password takes effect within it.
     #[serde(deserialize_with = "duration")]
     pub sign_in_for: Duration,
+    /// Calendars from elsewhere.
+    pub subscriptions: SubscriptionConfig,
 }
 
 impl Default for DavConfig {
     fn default() -> Self {
-        Self { max_item: 10 << 20, sign_in_for: Duration::from_secs(120) }
+        Self {
+            max_item: 10 << 20,
+            sign_in_for: Duration::from_secs(120),
+            subscriptions: SubscriptionConfig::default(),
+        }
     }
 }

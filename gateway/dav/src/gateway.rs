@@ -20,12 +20,14 @@ use crate::config::DavConfig;
 use crate::method;
 use crate::place::Place;
 use crate::sign_in::SignIn;
+use crate::subscription::Subscriptions;
 
 /// Answers requests. One for a process.
 pub struct Gateway {
     config: DavConfig,
     limits: Limits,
     sign_in: SignIn,
+    subscriptions: Arc<Subscriptions>,
     budget: Budget,
 }
 
@@ -33,7 +35,9 @@ impl Gateway {
     /// Over a store; wrong passwords and the memory for bodies are counted with all else that the process does.
     pub fn new(config: DavConfig, store: StoreClient, shared: &Shared) -> Arc<Self> {
         let sign_in = SignIn::new(store, shared.auth.clone(), config.sign_in_for);
-        Arc::new(Self { config, limits: Limits::default(), sign_in, budget: shared.budget.clone() })
+        let subscriptions = Subscriptions::new(&config.subscriptions);
+        let budget = shared.budget.clone();
+        Arc::new(Self { config, limits: Limits::default(), sign_in, subscriptions, budget })
     }
 
     /// Answers a request of a client. It never fails: what goes wrong is an answer too.
@@ -112,6 +116,7 @@ impl Gateway {
             body,
             limits: &self.limits,
             config: &self.config,
+            subscriptions: &self.subscriptions,
         };
         match parts.method.as_str() {
             "GET" | "HEAD" => method::get(&call, &place, parts.method == Method::HEAD).await,

@@ -4,8 +4,11 @@
 use kontor_dav_proto::Name;
 use kontor_storage_client::proto::SharedFolder;
 
+use crate::derived::Source;
 use crate::home::{Collection, Holds, slug_of};
 use crate::kept::Kept;
+use crate::privilege::{READ, READ_WRITE};
+use crate::subscription::Subscription;
 
 /// What makes a collection a guest's view of one.
 #[derive(Clone, Debug)]
@@ -19,12 +22,15 @@ pub(crate) struct Guest {
 /// What is shared, as it is in the home of `home`; `None` for a folder that is no collection.
 pub(crate) fn guest(home: &str, shared: SharedFolder) -> Option<Collection> {
     let SharedFolder { mailbox_id, tenant_id, address, display_name, folder, properties } = shared;
-    let folder = folder?;
+    let mut folder = folder?;
     let holds = Holds::of_class(&folder.container_class)?;
     let own = Kept::read(&properties);
     let mut kept = Kept::read(&folder.properties);
     own.elements().for_each(|element| kept.set(element.clone()));
     kept.remove(&Name::dav("displayname"));
+    if Subscription::of(&kept).is_some() {
+        folder.rights &= !(READ_WRITE & !READ);
+    }
     Some(Collection {
         slug: format!("{SHARED}{mailbox_id}-{}", folder.folder_id),
         guest: Some(Guest { kept: own, owner_slug: slug_of(&folder) }),
@@ -36,6 +42,7 @@ pub(crate) fn guest(home: &str, shared: SharedFolder) -> Option<Collection> {
         mailbox_id,
         tenant_id,
         quota: None,
+        source: Source::Folder,
         folder,
     })
 }

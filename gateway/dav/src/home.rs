@@ -6,9 +6,11 @@ use kontor_model::time_zone::TimeZone;
 use kontor_storage_client::Place as StorePlace;
 use kontor_storage_client::proto::{Folder, OpenResponse, Quota, Rights};
 
+use crate::derived::Source;
 use crate::guest::Guest;
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
+use crate::subscription::Subscription;
 
 /// What a collection holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +84,7 @@ pub(crate) struct Collection {
     pub mailbox_id: u64,
     pub tenant_id: u64,
     pub quota: Option<Quota>,
+    pub source: Source,
 }
 
 impl Collection {
@@ -134,9 +137,13 @@ impl Collection {
         self.folder.rights & right as u32 != 0
     }
 
-    /// Names the state of its items (RFC 6578 §3.2).
-    pub fn sync_token(&self) -> String {
-        sync_token(self.folder.folder_id, self.folder.highest_cn)
+    /// Names the state of its items (RFC 6578 §3.2); `None` where nobody knows it.
+    pub fn sync_token(&self) -> Option<String> {
+        match &self.source {
+            Source::Folder => Some(sync_token(self.folder.folder_id, self.folder.highest_cn)),
+            Source::Birthdays(birthdays) => Some(birthdays.token()),
+            Source::Directory => None,
+        }
     }
 
     /// The zone of floating times.
@@ -181,11 +188,16 @@ pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
     };
     let live: Vec<Folder> = folders.iter().filter(|folder| !is_trashed(folder)).cloned().collect();
     live.into_iter()
-        .filter_map(|folder| {
+        .filter_map(|mut folder| {
             let holds = Holds::of_class(&folder.container_class)?;
+            let kept = Kept::read(&folder.properties);
+            if Subscription::of(&kept).is_some() {
+                let changes = [Rights::Create, Rights::Edit, Rights::Delete];
+                folder.rights &= !changes.into_iter().fold(0, |all, right| all | right as u32);
+            }
             Some(Collection {
                 slug: slug_of(&folder),
-                kept: Kept::read(&folder.properties),
+                kept,
                 holds,
                 home: address.clone(),
                 owner: address.clone(),
@@ -194,6 +206,7 @@ pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
                 mailbox_id,
                 tenant_id,
                 quota,
+                source: Source::Folder,
                 folder,
             })
         })

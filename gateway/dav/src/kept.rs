@@ -5,6 +5,9 @@ use kontor_dav_proto::{Element, Limits, Name};
 use kontor_model::icalendar::{Component, Limits as CalendarLimits};
 use kontor_model::time_zone::TimeZone;
 
+/// The namespace of what only this server says and keeps.
+pub(crate) const KONTOR: &str = "urn:kontor:dav";
+
 /// Elements by their names, as a `DAV:prop` holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept(Vec<Element>);
@@ -16,12 +19,17 @@ impl Kept {
             return Self::default();
         }
         match Element::parse(octets, &Limits::default()) {
-            Ok(prop) => Self(prop.elements().cloned().collect()),
+            Ok(prop) => Self::of(&prop),
             Err(error) => {
                 tracing::error!(%error, "the properties of a collection cannot be read");
                 Self::default()
             }
         }
+    }
+
+    /// Those in an element.
+    pub fn of(prop: &Element) -> Self {
+        Self(prop.elements().cloned().collect())
     }
 
     /// As the store keeps it; nothing where there is none.

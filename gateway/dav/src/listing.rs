@@ -6,13 +6,14 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use kontor_dav_proto::response::Multistatus;
+use kontor_dav_proto::response::{ErrorBody, Multistatus, Response as ResourceResponse};
 use kontor_dav_proto::{Error, Precondition};
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::{Item, ItemsChunk};
-use tonic::Streaming;
 
 use crate::answer::{Answer, Failure, XML};
+use crate::derived::Items;
+use crate::home::Collection;
 
 /// What is said of items. It runs where it may take its time.
 pub(crate) trait Lister: Send + 'static {
@@ -21,16 +22,19 @@ pub(crate) trait Lister: Send + 'static {
 
     /// When all were told of. Returns the token of a synchronization.
     fn end(&mut self, highest_cn: u64, gone: &[String], out: &mut Multistatus) -> Option<String>;
+
+    /// When there is more than can be told.
+    fn cut(&mut self, out: &mut Multistatus);
 }
 
 /// Lists items. What goes wrong before the first of them is a failure; after that the body breaks off, and the client
 /// asks again.
 pub(crate) async fn list<L: Lister>(
-    mut items: Streaming<ItemsChunk>,
+    mut items: Items,
     lister: L,
     out: Multistatus,
 ) -> Result<Answer, Failure> {
-    let first = items.message().await.map_err(StoreError::from)?;
+    let first = items.message().await?;
     if first.as_ref().is_some_and(|chunk| chunk.too_old) {
         let what = "this token is too old, begin anew";
         return Err(Error::Precondition(Precondition::ValidSyncToken, what).into());
@@ -47,8 +51,14 @@ pub(crate) async fn list<L: Lister>(
     Ok(answer)
 }
 
+/// What says that there would be more (RFC 6352 §8.6.2, RFC 6578 §3.6).
+pub(crate) fn cut_off(collection: &Collection) -> ResourceResponse {
+    ResourceResponse::status(collection.place().href(), 507)
+        .with_error(ErrorBody::of(Precondition::NumberOfMatchesWithinLimits))
+}
+
 struct State<L> {
-    items: Streaming<ItemsChunk>,
+    items: Items,
     next: Option<ItemsChunk>,
     highest_cn: u64,
     gone: Vec<String>,
@@ -60,6 +70,9 @@ impl<L: Lister> State<L> {
     /// The next piece of the body; without a state after the last one.
     async fn piece(mut self) -> Result<(Vec<u8>, Option<Self>), StoreError> {
         let Some(chunk) = self.next.take() else {
+            if self.items.is_cut() {
+                self.lister.cut(&mut self.out);
+            }
             let token = self.lister.end(self.highest_cn, &self.gone, &mut self.out);
             return Ok((self.out.finish(token.as_deref()), None));
         };

@@ -15,12 +15,14 @@
 //! ```
 
 mod content_line;
+mod feed;
 mod object_message;
 mod object_resource;
 mod parse;
 pub mod value;
 mod write;
 
+pub use feed::{Feed, FeedError, FeedOptions};
 pub use object_message::ObjectMessage;
 pub use object_resource::{CalendarObject, ObjectError, ObjectKind};
 

@@ -305,13 +305,23 @@ impl Mailboxes {
         let cn: i64 = row.get(0);
         let old = transaction
             .query_opt(
-                "SELECT role FROM folder WHERE mailbox_id = $1 AND folder_id = $2 AND deleted_at IS NULL",
+                "SELECT role, coalesce(properties, ''::bytea) FROM folder
+                 WHERE mailbox_id = $1 AND folder_id = $2 AND deleted_at IS NULL",
                 &[&m, &f],
             )
             .await?
             .ok_or_else(|| Error::NotFound("folder".into()))?;
         let role =
             u8::try_from(old.get::<_, i16>(0)).ok().and_then(FolderRole::from_code).unwrap_or_default();
+        if request
+            .expected_properties
+            .as_ref()
+            .is_some_and(|expected| expected[..] != *old.get::<_, &[u8]>(1))
+        {
+            return Err(Error::Conflict(
+                "the folder's properties are not as they were expected to be".into(),
+            ));
+        }
         if moves && role.is_fixed() {
             return Err(Error::Denied("this folder cannot be renamed or moved".into()));
         }

@@ -40,6 +40,7 @@ mod limits;
 mod name;
 pub mod request;
 pub mod response;
+mod source_url;
 mod time_range;
 pub mod xml;
 
@@ -48,5 +49,6 @@ pub use error::{Error, Precondition};
 pub use href::{Href, HrefError, Reference, decode_segment, encode_segment};
 pub use limits::Limits;
 pub use name::{APPLE, CALDAV, CALENDARSERVER, CARDDAV, DAV, Name, NameError, XML};
+pub use source_url::{Host, SourceUrl, SourceUrlError};
 pub use time_range::TimeRange;
 pub use xml::Element;

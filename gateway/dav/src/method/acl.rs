@@ -14,6 +14,7 @@ use kontor_storage_client::proto::{Permission, Rights, SetPermissionsRequest};
 
 use crate::answer::{Answer, Failure, status};
 use crate::call::Call;
+use crate::derived::Source;
 use crate::home::Collection;
 use crate::place::Place;
 use crate::privilege::{Privilege, granted};
@@ -59,7 +60,7 @@ pub(crate) async fn acl(call: &Call<'_>, place: &Place) -> Result<Answer, Failur
 
 /// Passes for who may say who may do what (RFC 3744 §7.1.1).
 pub(super) fn require_owner(collection: &Collection) -> Result<(), Failure> {
-    if collection.may(Rights::Owner) {
+    if collection.may(Rights::Owner) && matches!(collection.source, Source::Folder) {
         return Ok(());
     }
     let href = collection.place().href();

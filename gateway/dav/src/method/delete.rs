@@ -5,8 +5,10 @@ use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::{DeleteItemRequest, SchedulingMessage};
 
 use crate::answer::{Answer, Failure, status};
+use crate::birthdays;
 use crate::call::Call;
 use crate::condition::{failed, version};
+use crate::derived::Source;
 use crate::home::Collection;
 use crate::place::Place;
 use crate::scheduling;
@@ -15,6 +17,7 @@ pub(crate) async fn delete(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
     match place {
         Place::Item(tree, address, slug, name) => {
             let collection = call.collection(*tree, address, slug).await?;
+            collection.check_changeable()?;
             let version = version(call, &collection, name).await?;
             let (version, send) = scheduling::of_delete(call, &collection, name, &version).await?;
             remove(call, &collection, name, version, send).await?;
@@ -25,6 +28,14 @@ pub(crate) async fn delete(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
                 // What a guest gives back is their share in it.
                 call.session.leave_shared(collection.mailbox_id, collection.folder.folder_id).await?;
                 return Ok(status(StatusCode::NO_CONTENT));
+            }
+            match &collection.source {
+                Source::Folder => {}
+                Source::Birthdays(_) => {
+                    birthdays::hide(call).await?;
+                    return Ok(status(StatusCode::NO_CONTENT));
+                }
+                Source::Directory => return Err(Failure::forbidden("everybody has the directory")),
             }
             if collection.folder.role != 0 {
                 return Err(Failure::forbidden("a mailbox always has this collection"));

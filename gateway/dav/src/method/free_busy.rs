@@ -61,7 +61,7 @@ async fn read(
     let mut items = call.items(collection, request).await?;
     let floating = collection.time_zone();
     let mut times = Vec::new();
-    while let Some(chunk) = items.message().await.map_err(StoreError::from)? {
+    while let Some(chunk) = items.message().await? {
         let (floating, owner, window) = (floating.clone(), collection.owner.clone(), window.clone());
         let found = tokio::task::spawn_blocking(move || {
             let mut found = Vec::new();

@@ -5,18 +5,20 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use kontor_dav_proto::header::is_xml;
 use kontor_dav_proto::request::{self, MakeCollection};
 use kontor_dav_proto::response::{ErrorBody, Response, mkcol_response};
-use kontor_dav_proto::{CALDAV, CARDDAV, Element, Name, Precondition};
+use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, Element, Name, Precondition};
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::CreateFolderRequest;
 
 use super::proppatch::{folder_name, is_display_name, is_transparency};
 use crate::answer::{Answer, Failure, put, status, xml};
+use crate::birthdays;
 use crate::call::Call;
 use crate::guest::shared_in;
 use crate::home::{Holds, INBOX, OUTBOX, components_in};
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
 use crate::property::MadeBy;
+use crate::subscription::Subscription;
 
 pub(crate) async fn mkcalendar(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     check_type(call)?;
@@ -69,25 +71,39 @@ async fn make(
         return Err(Failure::forbidden("names like this are those of shared collections"));
     }
     let holds = what_it_holds(*tree, &wanted)?;
+    let wants_source = wanted.resource_types.iter().any(|name| name.is(CALENDARSERVER, "subscribed"));
     let collections = call.collections(*tree, address).await?;
     let is_reserved = *tree == Tree::Calendars && [INBOX, OUTBOX].contains(&slug.as_str());
     if is_reserved || collections.iter().any(|collection| collection.slug == *slug) {
         let error = ErrorBody::of(Precondition::ResourceMustBeNull);
         return Err(Failure::Condition(StatusCode::METHOD_NOT_ALLOWED, error));
     }
+    if birthdays::is_hidden(call, *tree, address, slug).await? {
+        birthdays::show(call, &wanted.properties).await?;
+        return Ok(status(StatusCode::CREATED));
+    }
     let opened = call.session.open(address).await?;
     let mut kept = Kept::default();
-    let mut transparent = false;
+    let mut transparent = None;
     let mut name = folder_name(slug);
     for property in wanted.properties {
         if is_display_name(&property.name) {
             name = Some(folder_name(&property.text())).filter(|name| !name.is_empty()).unwrap_or(name);
         } else if is_transparency(&property.name) {
-            transparent = property.has(CALDAV, "transparent");
+            transparent = Some(property.has(CALDAV, "transparent"));
         } else {
             kept.set(property);
         }
     }
+    let is_subscription = match Subscription::begin(&mut kept) {
+        Ok(true) if holds != Holds::Events => Err("only calendars of events are subscribed to".to_owned()),
+        Ok(false) if wants_source => Err("a subscription needs the URL of a calendar".to_owned()),
+        begun => begun.map_err(|error| error.to_string()),
+    };
+    let is_subscription = is_subscription.map_err(|what| {
+        let error = ErrorBody::with(Element::new(Name::calendarserver("source"))).described(what);
+        Failure::Condition(StatusCode::FORBIDDEN, error)
+    })?;
     let taken = |name: &str| {
         opened.folders.iter().any(|folder| folder.parent_id == 0 && folder.name.eq_ignore_ascii_case(name))
     };
@@ -102,7 +118,8 @@ async fn make(
         container_class: holds.class().to_owned(),
         slug: slug.clone(),
         properties: kept.write().into(),
-        transparent,
+        // What happens elsewhere keeps nobody busy, unless they say so.
+        transparent: transparent.unwrap_or(is_subscription),
         time_zone: kept.time_zone_text(),
     };
     match call.session.create_folder(request).await {
@@ -112,6 +129,11 @@ async fn make(
         }
         made => made?,
     };
+    if is_subscription {
+        // It comes while the client asks for what it has made.
+        let opened = call.session.open(address).await?;
+        call.subscriptions.begin(call.session, &opened);
+    }
     let mut answer = status(StatusCode::CREATED);
     put(&mut answer, CACHE_CONTROL, "no-cache");
     Ok(answer)
@@ -122,7 +144,10 @@ fn what_it_holds(tree: Tree, wanted: &MakeCollection) -> Result<Holds, Failure> 
     let has = |namespace, local| wanted.resource_types.iter().any(|name| name.is(namespace, local));
     let (calendar, book) = (has(CALDAV, "calendar"), has(CARDDAV, "addressbook"));
     let known = |name: &Name| {
-        name.is("DAV:", "collection") || name.is(CALDAV, "calendar") || name.is(CARDDAV, "addressbook")
+        name.is("DAV:", "collection")
+            || name.is(CALDAV, "calendar")
+            || name.is(CARDDAV, "addressbook")
+            || (tree == Tree::Calendars && name.is(CALENDARSERVER, "subscribed"))
     };
     if (calendar && book) || !wanted.resource_types.iter().all(known) {
         let what = "a collection is a calendar or an address book";

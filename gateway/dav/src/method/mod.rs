@@ -23,7 +23,7 @@ pub(crate) use get::get;
 pub(crate) use make::{mkcalendar, mkcol};
 pub(crate) use post::post;
 pub(crate) use propfind::propfind;
-pub(crate) use proppatch::proppatch;
+pub(crate) use proppatch::{folder_name, proppatch};
 pub(crate) use put::put;
 pub(crate) use report::report;
 pub(crate) use transfer::transfer;

@@ -10,8 +10,9 @@ use kontor_storage_client::proto::{Item, ItemsRequest, Rights};
 use super::search::person;
 use crate::answer::{Answer, Failure, multistatus, put};
 use crate::call::Call;
+use crate::derived::Source;
 use crate::home::{Collection, OUTBOX};
-use crate::listing::{Lister, list};
+use crate::listing::{Lister, cut_off, list};
 use crate::place::{Place, Tree};
 use crate::property::place::below;
 use crate::property::{
@@ -160,7 +161,7 @@ pub(super) async fn permissions(
         PropFind::Listed(names) | PropFind::All { include: names } => names.iter().any(needs_permissions),
         PropFind::Names => true,
     };
-    if !is_asked || !collection.may(Rights::Owner) {
+    if !is_asked || !collection.may(Rights::Owner) || !matches!(collection.source, Source::Folder) {
         return Ok(None);
     }
     let (mailbox, folder) = (collection.mailbox_id, collection.folder.folder_id);
@@ -218,6 +219,10 @@ impl Lister for Members {
 
     fn end(&mut self, _: u64, _: &[String], _: &mut Multistatus) -> Option<String> {
         None
+    }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        out.response(&cut_off(&self.collection));
     }
 }
 

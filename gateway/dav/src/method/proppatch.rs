@@ -7,7 +7,9 @@ use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::{SetCalendarProxiesRequest, UpdateFolderRequest, UpdateSharedRequest};
 
 use crate::answer::{Answer, Failure, multistatus};
+use crate::birthdays;
 use crate::call::Call;
+use crate::derived::Source;
 use crate::guest::Guest;
 use crate::home::Collection;
 use crate::place::Place;
@@ -28,7 +30,7 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         .changes
         .iter()
         .map(PropertyChange::name)
-        .filter(|name| MadeBy::Patch.refuses(name))
+        .filter(|name| MadeBy::Patch.refuses(name) || matches!(collection.source, Source::Directory))
         .cloned()
         .collect();
     if !refused.is_empty() {
@@ -53,6 +55,10 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
             PropertyChange::Set(element) => kept.set(element.clone()),
             PropertyChange::Remove(removed) => kept.remove(removed),
         }
+    }
+    if let Source::Birthdays(_) = &collection.source {
+        birthdays::patch(call, &kept, name.as_deref()).await?;
+        return Ok(answer(place, &update, &[]));
     }
     let name = name.map(|name| folder_name(&name)).filter(|name| *name != collection.folder.name);
     let time_zone = kept.time_zone_text();
@@ -164,7 +170,7 @@ pub(super) fn is_transparency(name: &Name) -> bool {
 }
 
 /// A name as folders have it: one level, without controls.
-pub(super) fn folder_name(text: &str) -> String {
+pub(crate) fn folder_name(text: &str) -> String {
     let name: String =
         text.chars().filter(|c| !c.is_control()).map(|c| if c == '/' { '\u{2215}' } else { c }).collect();
     let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= MOST_NAME).last();

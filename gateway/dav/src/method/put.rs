@@ -20,6 +20,7 @@ use crate::scheduling;
 pub(crate) async fn put(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     let Place::Item(tree, address, slug, name) = place else { return Err(Call::not_here()) };
     let collection = call.collection(*tree, address, slug).await.map_err(without_parent)?;
+    collection.check_changeable()?;
     let expected = expected(call, &collection, name).await?;
     let mut tries = TRIES;
     loop {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kontor_dav_proto::request::{
     AddressData, AddressFilter, AddressbookQuery, CalendarData, CalendarQuery, CompFilter, CompTest, PropFind,
 };
-use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
+use kontor_dav_proto::response::{Multistatus, Response};
 use kontor_dav_proto::{Precondition, Reference, TimeRange};
 use kontor_model::time_zone::TimeZone;
 use kontor_storage_client::proto::{Item, ItemsRequest, TimeRange as Window};
@@ -13,9 +13,11 @@ use kontor_storage_client::proto::{Item, ItemsRequest, TimeRange as Window};
 use super::propfind::Members;
 use crate::answer::{Answer, Failure};
 use crate::call::Call;
+use crate::derived::Source;
+use crate::directory;
 use crate::home::Collection;
 use crate::item::{calendar, card, text};
-use crate::listing::{Lister, list};
+use crate::listing::{Lister, cut_off, list};
 use crate::place::Place;
 use crate::property::Wanted;
 
@@ -102,6 +104,10 @@ impl Lister for Matching {
     fn end(&mut self, highest_cn: u64, gone: &[String], out: &mut Multistatus) -> Option<String> {
         self.members.end(highest_cn, gone, out)
     }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        self.members.cut(out);
+    }
 }
 
 pub(super) async fn addressbook_query(
@@ -110,7 +116,10 @@ pub(super) async fn addressbook_query(
     asked: AddressbookQuery,
 ) -> Result<Answer, Failure> {
     let wanted = wanted(call, asked.properties, None, asked.data);
-    let items = call.items(&collection, ItemsRequest { body: true, ..ItemsRequest::default() }).await?;
+    let items = match &collection.source {
+        Source::Directory => directory::candidates(call.session, &asked.filter),
+        _ => call.items(&collection, ItemsRequest { body: true, ..ItemsRequest::default() }).await?,
+    };
     let left = asked.limit.unwrap_or(u32::MAX);
     let members = Members::new(call, collection, wanted);
     let cards = MatchingCards { members, filter: asked.filter, left, is_cut: false };
@@ -147,12 +156,10 @@ impl Lister for MatchingCards {
         }
         None
     }
-}
 
-/// What says that there would be more (RFC 6352 §8.6.2, RFC 6578 §3.6).
-pub(super) fn cut_off(collection: &Collection) -> Response {
-    Response::status(collection.place().href(), 507)
-        .with_error(ErrorBody::of(Precondition::NumberOfMatchesWithinLimits))
+    fn cut(&mut self, _: &mut Multistatus) {
+        self.is_cut = true;
+    }
 }
 
 pub(super) async fn multiget(
@@ -214,6 +221,10 @@ impl Lister for Named {
             out.response(&Response::status(href.trim(), 404));
         }
         None
+    }
+
+    fn cut(&mut self, out: &mut Multistatus) {
+        self.members.cut(out);
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
     }
     let from = call.collection(*tree, address, slug).await?;
     let to = call.collection(*to_tree, to_address, to_slug).await.map_err(without_parent)?;
+    to.check_changeable()?;
+    if is_move {
+        from.check_changeable()?;
+    }
     let wanted = version(call, &from, name).await?;
     let item = call.item(&from, name, true).await?;
     if !wanted.is_empty() && wanted != item.content_id {
@@ -37,7 +41,7 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
     let text = text(&item).ok_or_else(Failure::not_found)?;
     let new = read(&to, &text).await?;
     let expected = (!may_overwrite).then_some(Expected::Absent(true));
-    let is_rename = is_move && from.folder.folder_id == to.folder.folder_id;
+    let is_rename = is_move && from.place() == to.place();
     if is_rename {
         // The UID must be free before it can be used again. What is removed can be recovered, whatever happens.
         remove(call, &from, name, item.content_id.clone(), Vec::new()).await?;

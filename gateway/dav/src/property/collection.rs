@@ -1,15 +1,17 @@
 //! Calendars and address books (RFC 4791 §5.2, RFC 6352 §6.2).
 
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
-
 use kontor_storage_client::proto::Rights;
 
 use super::access::{self, Permissions};
+use super::item::http_date;
 use super::{
     Resource, card, cs, of_everything, principal_reports, privilege_names, privileges, reports,
     with_elements, with_href, with_text,
 };
+use crate::derived::Source;
 use crate::home::{Collection, Holds};
+use crate::kept::KONTOR;
 use crate::place::{Place, Tree};
 use crate::privilege::{Privilege, held};
 
@@ -41,7 +43,8 @@ impl CollectionResource<'_> {
     }
 
     fn reports(&self) -> Vec<Name> {
-        let mut found = vec![Name::dav("sync-collection")];
+        let mut found: Vec<Name> =
+            self.collection.sync_token().map(|_| Name::dav("sync-collection")).into_iter().collect();
         if self.is_cards() {
             found.extend([card("addressbook-query"), card("addressbook-multiget")]);
         } else {
@@ -79,6 +82,15 @@ impl CollectionResource<'_> {
                 let versions = versions.map(|version| data(card("address-data-type"), "text/vcard", version));
                 Element::new(name.clone()).with_all(versions)
             }
+            (false, CALENDARSERVER, "source") if collection.may(Rights::Owner) => {
+                collection.kept.get(name)?.clone()
+            }
+            (false, KONTOR, "subscription-error") if collection.may(Rights::Owner) => {
+                with_text(name, Some(collection.subscription()?.error()).filter(|error| !error.is_empty())?)
+            }
+            (false, KONTOR, "subscription-fetched") => {
+                with_text(name, http_date(collection.subscription()?.fetched()?))
+            }
             _ => return None,
         })
     }
@@ -101,10 +113,14 @@ impl Resource for CollectionResource<'_> {
         };
         let quota = || collection.quota.filter(|quota| quota.limit > 0);
         Some(match (name.namespace(), name.local()) {
-            (DAV, "resourcetype") => with_elements(
-                name,
-                [Name::dav("collection"), kind].into_iter().chain(access::shared_type(collection)),
-            ),
+            (DAV, "resourcetype") => {
+                let is_directory = matches!(collection.source, Source::Directory);
+                let directory = is_directory.then(|| card("directory"));
+                let subscribed = collection.subscription().map(|_| cs("subscribed"));
+                let kinds = [Name::dav("collection"), kind].into_iter();
+                let kinds = kinds.chain(directory).chain(subscribed).chain(access::shared_type(collection));
+                with_elements(name, kinds)
+            }
             (DAV, "displayname") => with_text(name, collection.display_name()),
             (DAV, "acl") => access::acl(name, collection, &self.permissions.as_ref()?.permissions),
             (DAV, "supported-privilege-set" | "acl-restrictions" | "inherited-acl-set") => {
@@ -116,9 +132,11 @@ impl Resource for CollectionResource<'_> {
                 with_href(name, &default_calendar(&collection.owner))
             }
             (DAV, "owner") => with_href(name, &Place::Principal(collection.owner.clone()).href()),
-            (DAV, "sync-token") => with_text(name, collection.sync_token()),
-            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()),
-            (DAV, "getetag") => with_text(name, format!("\"{}\"", collection.folder.highest_cn)),
+            (DAV, "sync-token") => with_text(name, collection.sync_token()?),
+            (CALENDARSERVER, "getctag") => with_text(name, collection.sync_token()?),
+            (DAV, "getetag") if matches!(collection.source, Source::Folder) => {
+                with_text(name, format!("\"{}\"", collection.folder.highest_cn))
+            }
             (DAV, "current-user-privilege-set") => self.privileges(name),
             (DAV, "supported-report-set") => reports(name, self.reports()),
             (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
@@ -162,6 +180,10 @@ impl Resource for CollectionResource<'_> {
                     .map(Name::caldav),
             );
             names.push(Name::caldav("supported-collation-set"));
+            names.push(cs("source"));
+            names.extend(
+                ["subscription-error", "subscription-fetched"].map(|local| Name::known(KONTOR, local)),
+            );
         }
         names
     }
@@ -186,8 +208,9 @@ pub(crate) fn is_protected(name: &Name) -> bool {
         }
         CARDDAV => name.local() != "addressbook-description",
         CALENDARSERVER => {
-            ["getctag", "invite", "allowed-sharing-modes", "shared-url"].contains(&name.local())
+            ["getctag", "source", "invite", "allowed-sharing-modes", "shared-url"].contains(&name.local())
         }
+        KONTOR => true,
         _ => false,
     }
 }
@@ -195,7 +218,8 @@ pub(crate) fn is_protected(name: &Name) -> bool {
 impl MadeBy {
     /// Whether such a request may not set a property.
     pub fn refuses(self, name: &Name) -> bool {
-        let is_fixed_later = name.is(CALDAV, "supported-calendar-component-set");
+        let is_fixed_later =
+            name.is(CALDAV, "supported-calendar-component-set") || name.is(CALENDARSERVER, "source");
         is_protected(name) && !(self == Self::Making && is_fixed_later)
     }
 }

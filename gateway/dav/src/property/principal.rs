@@ -6,6 +6,7 @@ use super::{
     Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
     with_hrefs, with_text,
 };
+use crate::directory;
 use crate::home::{INBOX, OUTBOX};
 use crate::place::{Place, Tree};
 use crate::privilege::Privilege;
@@ -80,6 +81,9 @@ impl Resource for PrincipalResource<'_> {
             (DAV, "supported-report-set") => reports(name, principal_reports()),
             (DAV, "current-user-privilege-set") => privileges(name, [Privilege::Read]),
             (CALDAV, "calendar-home-set") => with_href(name, &self.home(Tree::Calendars)),
+            (CARDDAV, "directory-gateway") if self.is_own() => {
+                with_href(name, &directory::place(&person.address).href())
+            }
             (CARDDAV, "addressbook-home-set") => with_href(name, &self.home(Tree::AddressBooks)),
             (CALDAV, "calendar-user-address-set") => {
                 // The first is the one that clients take (RFC 6638 §2.4.1).
@@ -122,7 +126,7 @@ impl Resource for PrincipalResource<'_> {
             ["calendar-home-set", "calendar-user-address-set", "calendar-user-type"].map(Name::caldav),
         );
         names.extend(["schedule-inbox-URL", "schedule-outbox-URL"].map(Name::caldav));
-        names.push(card("addressbook-home-set"));
+        names.extend(["addressbook-home-set", "directory-gateway"].map(card));
         names.extend([
             cs("email-address-set"),
             cs("calendar-proxy-read-for"),
