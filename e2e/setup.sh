@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests and the benchmark use from outside: Debian packages and, in a virtual
-# environment under Cargo's target folder, packages from PyPI: an S3 server, a CalDAV library, and Radicale, a peer of the
-# benchmark. Does nothing where all is there, starts no service, and needs root only when a package is missing. The
-# programs of a Kubernetes are found, or built by the tests themselves: see e2e/src/kubernetes/programs.rs.
+# environment under Cargo's target folder, packages from PyPI: an S3 server, a CalDAV library, Radicale, a peer of the
+# benchmark, and what drives Thunderbird. Does nothing where all is there, starts no service, and needs root only when a
+# package is missing. The programs of a Kubernetes are found, or built by the tests themselves: see
+# e2e/src/kubernetes/programs.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +11,7 @@ packages=(
   postgresql postgresql-contrib                 # the store's database
   swaks libnet-ssleay-perl msmtp                # clients that send
   curl python3 python3-venv isync fetchmail     # clients that read
-  vdirsyncer khal khard cadaver                 # clients of calendars and contacts
+  vdirsyncer khal khard cadaver thunderbird     # clients of calendars and contacts
   openssl procps util-linux                     # probes
   containerd runc containernetworking-plugins   # the nodes of a Kubernetes
   nftables iptables conntrack iproute2          # and their network
@@ -46,7 +47,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 venv=${KONTOR_E2E_VENV:-${CARGO_TARGET_DIR:-target}/e2e-venv}
-python='moto[server]==5.2.5 caldav==3.6.0 radicale==3.9.0'
+python='moto[server]==5.2.5 caldav==3.6.0 radicale==3.9.0 marionette-driver==3.7.1'
 if [ "$(cat "$venv/.installed" 2>/dev/null || true)" != "$python" ]; then
   echo "setup: installing $python into $venv"
   python3 -m venv "$venv"

@@ -45,7 +45,7 @@ async fn the_same_meeting_from_both_ends() -> Result<()> {
     ensure!(shape(&calendar_in(&mail)?) == shape(&plan), "{mail}");
 
     // Bert accepts with Python's caldav; Zoe by mail, in the form of Google's.
-    let said = bert_accepts(&appliance, &bert)?;
+    let said = python(&appliance, &bert, ACCEPT, &[])?;
     ensure!(said.trim().ends_with("done"), "{said}");
     let reply = reply_of(&calendar_in(&mail)?, "ACCEPTED");
     send(
@@ -156,6 +156,73 @@ async fn an_invitation_survives_a_kill() -> Result<()> {
         Curl { appliance: &appliance, account: &bert }.find(&format!("SUMMARY:Kill {round}")).await?;
         outside.mail(&format!("Subject: Invitation: Kill {round}")).await?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inbox_outbox_rooms_and_groups() -> Result<()> {
+    let appliance = Appliance::start().await?;
+    let (anna, bert) = (appliance.add_mailbox("anna").await?, appliance.add_mailbox("bert").await?);
+    let domain = anna.address.split_once('@').context("a domain")?.1;
+    let (room, team) = (format!("blue@{domain}"), format!("team@{domain}"));
+    appliance.kontor(&["mailbox", "add", &room, "--kind", "room", "--password", "pass-room-word"])?;
+    appliance.kontor(&[
+        "group",
+        "add",
+        &team,
+        "--member",
+        &bert.address,
+        "--member",
+        &appliance.account.address,
+    ])?;
+    let annas = Curl { appliance: &appliance, account: &anna };
+    let berts = Curl { appliance: &appliance, account: &bert };
+    let at = |name: &str| format!("/dav/calendars/{}/calendar/{name}.ics", anna.address);
+
+    // The room answers by itself; Bert looks into his inbox, asks when Anna is busy, and accepts, all with caldav.
+    let plan = series(&anna, &bert).replace(GUEST, &room);
+    ensure!(annas.put(&[], &plan, &at("plan"))?.starts_with("HTTP/1.1 201"), "made");
+    eventually("the room has accepted", SOON, async || {
+        Ok(line(&annas.text(&at("plan"))?, &room)
+            .is_some_and(|line| line.contains("PARTSTAT=ACCEPTED"))
+            .then_some(()))
+    })
+    .await?;
+    berts.find("SUMMARY:Plan").await?;
+    let said = python(&appliance, &bert, INBOX, &[&anna.address])?;
+    ensure!(said.contains("20261203T080000Z/20261203T090000Z"), "when Anna is busy: {said}");
+    ensure!(said.trim().ends_with("done"), "{said}");
+    eventually("Bert has accepted", SOON, async || {
+        let text = annas.text(&at("plan"))?;
+        Ok(line(&text, &bert.address).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")).then_some(()))
+    })
+    .await?;
+
+    // The members of a group are invited, each once.
+    let groups =
+        plan.replace("plan-1", "group-1").replace("SUMMARY:Plan", "SUMMARY:Group").replace(&room, &team);
+    ensure!(annas.put(&[], &groups, &at("group"))?.starts_with("HTTP/1.1 201"), "made");
+    let stored = annas.text(&at("group"))?.replace("\r\n ", "");
+    ensure!(stored.matches(&format!("mailto:{}\r", bert.address)).count() == 1, "{stored}");
+    let member = line(&stored, &appliance.account.address).context("the other member")?;
+    ensure!(member.contains(&format!("MEMBER=\"mailto:{team}\"")), "{member}");
+    Curl { appliance: &appliance, account: &appliance.account }.find("SUMMARY:Group").await?;
+
+    // What is deleted is declined, unless the client says otherwise; then the next one tells that nothing was sent.
+    let quiet = groups.replace("group-1", "quiet-1").replace("SUMMARY:Group", "SUMMARY:Quiet");
+    annas.put(&[], &quiet, &at("quiet"))?;
+    let (quiet, _) = berts.find("SUMMARY:Quiet").await?;
+    let gone = berts.ask(&["-i", "-X", "DELETE", "-H", "Schedule-Reply: F"], &quiet)?;
+    ensure!(gone.starts_with("HTTP/1.1 204"), "{gone}");
+    let (loud, _) = berts.find("SUMMARY:Group").await?;
+    ensure!(berts.ask(&["-i", "-X", "DELETE"], &loud)?.starts_with("HTTP/1.1 204"), "deleted");
+    eventually("Bert has declined", SOON, async || {
+        let text = annas.text(&at("group"))?;
+        Ok(line(&text, &bert.address).is_some_and(|line| line.contains("PARTSTAT=DECLINED")).then_some(()))
+    })
+    .await?;
+    let silent = annas.text(&at("quiet"))?;
+    ensure!(line(&silent, &bert.address).is_some_and(|line| line.contains("NEEDS-ACTION")), "{silent}");
     Ok(())
 }
 
@@ -371,17 +438,32 @@ async fn receive(stream: tokio::net::TcpStream, mails: &Mutex<Vec<String>>) -> s
     }
 }
 
-fn bert_accepts(appliance: &Appliance, bert: &Account) -> Result<String> {
+/// Runs a script of Python with the account's address and password, and more.
+fn python(appliance: &Appliance, account: &Account, text: &str, more: &[&str]) -> Result<String> {
     let folder = tempfile::tempdir()?;
-    let script = folder.path().join("accept.py");
-    std::fs::write(&script, ACCEPT)?;
+    let script = folder.path().join("script.py");
+    std::fs::write(&script, text)?;
     let python = virtual_environment().join("bin/python");
     ensure!(python.exists(), "{} is missing; run e2e/setup.sh", python.display());
     let mut command = Command::new(python);
     command.arg(&script).arg(format!("http://{}/dav/", appliance.endpoints.http));
-    command.args([&bert.address, &bert.password]);
+    command.args([&account.address, &account.password]).args(more);
     stdout(&output_of(command, LIMIT)?)
 }
+
+const INBOX: &str = r#"
+import datetime, sys, caldav
+url, user, password, other = sys.argv[1:]
+principal = caldav.DAVClient(url=url, username=user, password=password).principal()
+assert "mailto:" + user in principal.calendar_user_address_set()
+day = lambda d: datetime.datetime(2026, 12, d, tzinfo=datetime.timezone.utc)
+busy = principal.freebusy_request(day(1), day(12), [other])
+print(busy["mailto:" + other].data)
+invitations = [i for i in principal.schedule_inbox().get_items() if i.load().is_invite_request()]
+assert len(invitations) == 1, invitations
+invitations[0].accept_invite(calendar=next(c for c in principal.calendars() if c.get_display_name() == "Calendar"))
+print("done")
+"#;
 
 const ACCEPT: &str = r#"
 import sys, caldav

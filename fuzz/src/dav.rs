@@ -78,5 +78,9 @@ fuzz_target!(|data: &[u8]| {
     }
     let _ =
         (Reference::parse(value, &limits), Depth::parse(value), Prefer::parse(value), Timeout::parse(value));
+    if let header::Part::Octets(part) = header::range(value, 1000) {
+        assert!(part.start < part.end && part.end <= 1000);
+    }
+    let _ = (header::if_range(value, &ETag::strong("a"), &limits), header::caldav_timezones(value));
     let _ = (header::lock_token(value, &limits), header::if_schedule_tag_match(value, &limits));
 });

@@ -2,10 +2,14 @@
 //! the item that it is gives it back.
 #![no_main]
 
+use std::borrow::Cow;
+
+use kontor_model::availability;
 use kontor_model::calendar_item::{Context, KEPT_ICALENDAR, from_icalendar, to_icalendar};
 use kontor_model::icalendar::{CalendarObject, Component, Feed, FeedOptions, Limits};
 use kontor_model::message::Content;
-use kontor_model::time_zone::{CalendarZones, TimeZone};
+use kontor_model::recurrence;
+use kontor_model::time_zone::{CalendarZones, TimeZone, with_missing_zones, without_known_zones};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -41,6 +45,16 @@ fuzz_target!(|data: &[u8]| {
             }
             item.properties.remove(KEPT_ICALENDAR);
             to_icalendar(&item, &context);
+        }
+        // Zones are put in once, and what else there is stays.
+        let full = with_missing_zones(&text, &calendar).into_owned();
+        if let Ok(full_calendar) = Component::parse(full.as_bytes(), &Limits { octets: usize::MAX, ..limits }) {
+            assert!(matches!(with_missing_zones(&full, &full_calendar), Cow::Borrowed(_)), "{full}");
+        }
+        without_known_zones(&full);
+        if availability::check(&calendar).is_ok() {
+            let few = recurrence::Limits { occurrences: 100, effort: 10_000 };
+            let _ = availability::unavailable(&calendar, &TimeZone::utc(), 0..10_000_000, few);
         }
         let zones = CalendarZones::of(&calendar, TimeZone::utc());
         for component in &calendar.components {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use kontor_model::contact::{KEPT_VCARD, from_vcard, to_vcard};
+use kontor_model::OneOffEntryId;
+use kontor_model::contact::{FURTHER_EMAIL_ADDRESSES, KEPT_VCARD, from_vcard, to_vcard};
 use kontor_model::message::{Content, Message};
 use kontor_model::property::{Bag, FileTime, Value, keywords, named, tags};
 use kontor_model::vcard::{Limits, VCard, Version};
@@ -131,6 +132,51 @@ fn a_contact_has_the_properties_that_outlook_reads() {
     assert_eq!(from_vcard(&sample("v4-group.vcf")).class.as_str(), "IPM.DistList");
     let company = from_vcard(&sample("company-only.vcf"));
     assert_eq!(company.properties.string(named::FILE_UNDER), Some("Example Ltd."));
+}
+
+#[test]
+fn members_of_a_list_come_and_go() {
+    let list = from_vcard(&sample("v4-group.vcf"));
+    let Some(Value::MultipleBinary(had)) = list.properties.get(named::DISTRIBUTION_LIST_ONE_OFF_MEMBERS)
+    else {
+        panic!("members")
+    };
+    assert_eq!(
+        list.properties.get(named::DISTRIBUTION_LIST_MEMBERS),
+        Some(&Value::MultipleBinary(had.clone()))
+    );
+    let members = sample("v4-group.vcf").properties.iter().filter(|line| line.is("MEMBER")).count();
+    assert!(members > 0 && had.len() == members);
+    // An edit in Outlook: the first goes, Max comes.
+    let max = OneOffEntryId::smtp("Max", "max@example.org").write();
+    let now: Vec<_> = had.iter().skip(1).cloned().chain([max]).collect();
+    let (gone, new) = difference("v4-group.vcf", |list| {
+        list.properties.set(named::DISTRIBUTION_LIST_ONE_OFF_MEMBERS, Value::MultipleBinary(now.clone()));
+        list.properties.set(named::DISTRIBUTION_LIST_MEMBERS, Value::MultipleBinary(now));
+    });
+    let of = |lines: &[String]| {
+        lines.iter().filter(|line| line.starts_with("MEMBER")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of(&gone).len(), 1, "{gone:?}");
+    assert_eq!(of(&new), ["MEMBER;CN=Max:mailto:max@example.org"]);
+}
+
+#[test]
+fn a_fourth_address_of_mail_is_no_secret() {
+    let lines: String = (1..=5).map(|at| format!("EMAIL:{at}@example.org\r\n")).collect();
+    let card = format!("BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ada\r\nN:;Ada;;;\r\n{lines}END:VCARD\r\n");
+    let card = VCard::parse(card.as_bytes(), &Limits::default()).expect("a card");
+    let mut contact = from_vcard(&card);
+    let further = |texts: &[&str]| Value::MultipleString(texts.iter().map(|&text| text.to_owned()).collect());
+    let has = contact.properties.get(FURTHER_EMAIL_ADDRESSES);
+    assert_eq!(has, Some(&further(&["4@example.org", "5@example.org"])));
+    contact.properties.set(FURTHER_EMAIL_ADDRESSES, further(&["5@example.org", "6@example.org"]));
+    let text = to_vcard(&contact, Version::V3).to_text();
+    let addresses: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("EMAIL")).collect();
+    assert_eq!(
+        addresses,
+        [":1@example.org", ":2@example.org", ":3@example.org", ":5@example.org", ":6@example.org"]
+    );
 }
 
 #[test]

@@ -404,6 +404,50 @@ impl Mailbox for Rpc {
         let who = self.person(&request).await?;
         Ok(pages(self.node.mailboxes.items(&who, request.into_inner()).await?))
     }
+
+    async fn put_lock(&self, request: Request<proto::PutLockRequest>) -> Answer<proto::PutLockResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move { node.mailboxes.put_lock(&who, request.get_ref()).await }).await
+    }
+
+    async fn set_availability(
+        &self,
+        request: Request<proto::SetAvailabilityRequest>,
+    ) -> Answer<proto::SetAvailabilityResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move { node.mailboxes.set_availability(&who, request.get_ref()).await }).await
+    }
+
+    async fn put_attachment(
+        &self,
+        request: Request<proto::PutAttachmentRequest>,
+    ) -> Answer<proto::PutAttachmentResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move { node.mailboxes.put_attachment(&who, request.get_ref()).await }).await
+    }
+
+    type ReadAttachmentStream = Pages<proto::AttachmentPiece>;
+
+    async fn read_attachment(
+        &self,
+        request: Request<proto::ReadAttachmentRequest>,
+    ) -> Answer<Self::ReadAttachmentStream> {
+        let who = self.person(&request).await?;
+        let pieces = self.node.mailboxes.read_attachment(&who, request.get_ref()).await?;
+        Ok(Response::new(Box::pin(pieces.map(|piece| piece.map_err(Status::from)))))
+    }
+
+    async fn remove_lock(
+        &self,
+        request: Request<proto::RemoveLockRequest>,
+    ) -> Answer<proto::RemoveLockResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move { node.mailboxes.remove_lock(&who, request.get_ref()).await }).await
+    }
 }
 
 #[tonic::async_trait]

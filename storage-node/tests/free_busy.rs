@@ -33,6 +33,7 @@ async fn people_are_busy_for_those_who_may_know() {
     floating_times_are_in_the_zone_of_their_calendar(&house).await;
     only_who_may_knows(&house).await;
     questions_are_bounded(&house).await;
+    hours_that_are_not_to_be_used(&house).await;
 }
 
 async fn put(session: &Session, folder_id: u64, uid: &str, lines: &str) {
@@ -256,4 +257,28 @@ async fn questions_are_bounded(house: &House) {
     put(&bert, CALENDAR, "h", "DTSTART:20260101T000000Z\r\nDURATION:PT1S\r\nRRULE:FREQ=SECONDLY\r\n").await;
     let times = ask(&bert, of(&["bert@one.example"])).await;
     assert_eq!(times, [Some(vec![(0, 48, Busy::Busy)])]);
+}
+
+async fn hours_that_are_not_to_be_used(house: &House) {
+    let (owner, bert) = (house.login("anna@one.example").await, house.login("bert@one.example").await);
+    let mailbox_id = owner.info().mailbox_id;
+    let set = async |text: &str| owner.set_availability(mailbox_id, text.to_owned()).await;
+    let before = anna(&bert).await.expect("known");
+    let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:t\r\nBEGIN:VAVAILABILITY\r\nUID:v\r\nBEGIN:AVAILABLE\r\nUID:w\r\n\
+        DTSTART:20251201T080000Z\r\nDTEND:20251201T220000Z\r\nRRULE:FREQ=DAILY\r\nEND:AVAILABLE\r\nEND:VAVAILABILITY\r\n\
+        END:VCALENDAR\r\n";
+    set(text).await.expect("set");
+    assert_eq!(owner.open("").await.expect("open").availability, text);
+    let after = anna(&bert).await.expect("known");
+    let out = |from, until| (from, until, Busy::OutOfOffice);
+    for time in [out(0, 8), out(22, 32), out(46, 48)] {
+        assert!(after.contains(&time) && !before.contains(&time), "{after:?}");
+    }
+    // Of one calendar it says nothing.
+    let one = proto::FreeBusyRequest { folder_id: CALENDAR, ..of(&["anna@one.example"]) };
+    assert!(ask(&bert, one).await.remove(0).is_none_or(|times| !times.contains(&out(0, 8))));
+    assert!(matches!(set("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").await, Err(StoreError::Invalid(_))));
+    assert!(matches!(bert.set_availability(mailbox_id, String::new()).await, Err(StoreError::NotFound(_))));
+    set("").await.expect("removed");
+    assert_eq!(anna(&bert).await.expect("known"), before);
 }

@@ -3,7 +3,10 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod support;
 
-use kontor_model::FolderRole;
+use kontor_model::property::{Bag, FileTime, named, tags};
+use kontor_model::recurrence::{Pattern, StoredRecurrence};
+use kontor_model::time_zone::TimeZoneDefinition;
+use kontor_model::{FolderRole, GlobalObjectId};
 use kontor_storage_client::proto::{self, Rights, put_item_request::Expected};
 use kontor_storage_client::{Place, PreparedMessage, Session, StoreError};
 use support::{House, mail};
@@ -21,7 +24,10 @@ async fn items_have_names_and_versions() {
     copies_and_restored_items_keep_their_names(&house).await;
     collections_have_paths_and_properties(&house).await;
     strangers_and_guests(&house).await;
+    locks_bind_who_respects_them(&house).await;
+    attachments_live_as_long_as_they_are_named(&house).await;
     two_at_once_do_not_both_win(&house).await;
+    properties_follow_from_the_text(&house).await;
     a_sweep_forgets_what_nobody_can_ask_for(&house).await;
 }
 
@@ -374,6 +380,56 @@ async fn two_at_once_do_not_both_win(house: &House) {
     clear(&anna).await;
 }
 
+async fn properties_follow_from_the_text(house: &House) {
+    let anna = house.login("anna@one.example").await;
+    put(&anna, "series.ics", "series", SERIES).await;
+    put(&anna, "no.ics", "no", "no calendar object").await;
+    put(&anna, "card.vcf", "card", CARD).await;
+    let chunk = ask(&anna, proto::ItemsRequest { properties: true, ..of(&anna) }).await.expect("items");
+    let bag = |name: &str| {
+        let item =
+            chunk.items.iter().find(|item| item.facts.as_ref().is_some_and(|facts| facts.name == name));
+        let item = item.expect("an item");
+        assert_eq!(item.body, None, "nobody asked");
+        item.properties.as_ref().map(|octets| Bag::decode(octets).expect("a bag"))
+    };
+    assert_eq!(bag("no.ics"), None);
+    assert_eq!(bag("card.vcf").expect("a contact").string(tags::SURNAME), Some("Lovelace"));
+    let series = bag("series.ics").expect("an appointment");
+    // 2026-03-23 at nine in Vienna, before the clocks change; nothing of it is in UTC.
+    let begins = 1_774_252_800;
+    assert_eq!(series.time(named::APPOINTMENT_START_WHOLE), Some(FileTime::from_unix(begins)));
+    assert_eq!(series.time(named::APPOINTMENT_END_WHOLE), Some(FileTime::from_unix(begins + 1800)));
+    let octets = series.binary(named::APPOINTMENT_RECUR).expect("a recurrence");
+    let stored = StoredRecurrence::read(octets).expect("a recurrence");
+    assert_eq!((stored.pattern.pattern, stored.pattern.count), (Pattern::Week(0b10), 4));
+    assert_eq!((stored.start_offset, stored.end_offset), (540, 570));
+    let [changed] = stored.exceptions.as_slice() else { panic!("{:?}", stored.exceptions) };
+    assert_eq!(changed.start - changed.original_start, 26 * 60, "moved to Tuesday at eleven");
+    assert_eq!(changed.subject.as_deref(), Some("On Tuesday"));
+    let zone = series.binary(named::APPOINTMENT_TIME_ZONE_DEFINITION_RECUR).expect("a zone");
+    let zone = TimeZoneDefinition::decode(zone).expect("a zone");
+    assert_eq!(zone.key_name, "W. Europe Standard Time");
+    let id = GlobalObjectId::read(series.binary(named::GLOBAL_OBJECT_ID).expect("an id")).expect("an id");
+    assert_eq!(id.uid(), "series@one.example");
+    // The text is the body, if it is wanted.
+    let both = proto::ItemsRequest { properties: true, body: true, max_body: 1 << 20, ..of(&anna) };
+    let chunk = ask(&anna, both).await.expect("items");
+    assert!(chunk.items.iter().all(|item| item.body.is_some()));
+    assert_eq!(chunk.items.iter().filter(|item| item.properties.is_some()).count(), 2);
+    assert!(items(&anna).await.items.iter().all(|item| item.properties.is_none()));
+    clear(&anna).await;
+}
+
+const SERIES: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\nBEGIN:VEVENT\r\n\
+    UID:series@one.example\r\nDTSTAMP:20260301T000000Z\r\nSUMMARY:Weekly\r\n\
+    DTSTART;TZID=Europe/Vienna:20260323T090000\r\nDURATION:PT30M\r\nRRULE:FREQ=WEEKLY;COUNT=4\r\n\
+    END:VEVENT\r\nBEGIN:VEVENT\r\nUID:series@one.example\r\nDTSTAMP:20260301T000000Z\r\n\
+    RECURRENCE-ID;TZID=Europe/Vienna:20260330T090000\r\nSUMMARY:On Tuesday\r\n\
+    DTSTART;TZID=Europe/Vienna:20260331T110000\r\nDURATION:PT30M\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+const CARD: &str =
+    "BEGIN:VCARD\r\nVERSION:3.0\r\nN:Lovelace;Ada;;;\r\nFN:Ada Lovelace\r\nUID:card\r\nEND:VCARD\r\n";
+
 async fn a_sweep_forgets_what_nobody_can_ask_for(house: &House) {
     let anna = house.login("anna@one.example").await;
     put(&anna, "s.ics", "s", "x").await;
@@ -414,4 +470,125 @@ async fn a_sweep_forgets_what_nobody_can_ask_for(house: &House) {
     drop(client);
     connection.await.expect("the connection").expect("it ends");
     assert_eq!(names(&items(&anna).await), ["s.ics"]);
+}
+
+async fn locks_bind_who_respects_them(house: &House) {
+    let anna = house.login("anna@one.example").await;
+    let mailbox_id = anna.info().mailbox_id;
+    let lock = async |token: u8, name: &str, deep: bool, shared: bool, refresh: bool| {
+        let (name, token) = (name.to_owned(), vec![token; 16].into());
+        let lock = proto::Lock { token, folder_id: CALENDAR, name, deep, shared, ..proto::Lock::default() };
+        let request = proto::PutLockRequest { mailbox_id, lock: Some(lock), seconds: 600, refresh };
+        anna.put_lock(request).await
+    };
+    let submit = async |name: &str, tokens: &[u8]| {
+        let tokens = tokens.iter().map(|token| vec![*token; 16].into()).collect();
+        let submitted = Some(proto::Submitted { tokens });
+        let uid = format!("uid-{name}");
+        let content = content(&format!("{name} {tokens:?}", tokens = submitted));
+        let facts = Some(facts(name, &uid));
+        let request = proto::PutItemRequest { facts, submitted, ..Default::default() };
+        anna.put_item_with(calendar(&anna), &content, request).await.expect("put").locked.len()
+    };
+    assert!(anna.open("").await.expect("open").locks.is_empty());
+    let made = lock(1, "l.ics", false, false, false).await.expect("a lock of a name").lock.expect("made");
+    assert_eq!(made.account_id, anna.info().account_id);
+    assert_eq!(anna.open("").await.expect("open").locks, std::slice::from_ref(&made));
+    assert_eq!((submit("l.ics", &[]).await, submit("l.ics", &[2]).await), (1, 1));
+    assert_eq!((submit("l.ics", &[1]).await, submit("m.ics", &[]).await), (0, 0));
+    // Who does not speak of locks is not bound by them.
+    assert!(put(&anna, "l.ics", "uid-l.ics", "by mail").await.locked.is_empty());
+    // Beside an exclusive one there is no other, at the item or around it.
+    for (name, deep, shared) in [("l.ics", false, true), ("l.ics", false, false), ("", true, true)] {
+        let refused = lock(3, name, deep, shared, false).await.expect("an answer");
+        assert_eq!((refused.lock, refused.conflicting.len()), (None, 1), "{name}");
+    }
+    assert!(matches!(lock(9, "", false, false, true).await, Err(StoreError::NotFound(_))));
+    assert!(
+        lock(1, "", false, false, true)
+            .await
+            .expect("refreshed")
+            .lock
+            .is_some_and(|lock| lock.name == "l.ics")
+    );
+    // A folder's lock that is not deep lets its items change and neither come nor go.
+    assert!(lock(4, "", false, true, false).await.expect("a lock of the folder").lock.is_some());
+    assert_eq!(
+        (submit("m.ics", &[1]).await, submit("n.ics", &[]).await, submit("n.ics", &[4]).await),
+        (0, 1, 0)
+    );
+    let request = proto::DeleteItemRequest {
+        mailbox_id,
+        folder_id: CALENDAR,
+        name: "l.ics".into(),
+        submitted: Some(proto::Submitted { tokens: vec![vec![1; 16].into()] }),
+        ..Default::default()
+    };
+    assert_eq!(anna.delete_item(request.clone()).await.expect("refused").locked.len(), 1);
+    anna.remove_lock(mailbox_id, vec![4; 16].into()).await.expect("unlock");
+    assert!(anna.delete_item(request).await.expect("deleted").locked.is_empty());
+    // The lock went with what it was of.
+    assert!(anna.open("").await.expect("open").locks.is_empty());
+    assert!(matches!(anna.remove_lock(mailbox_id, vec![1; 16].into()).await, Err(StoreError::NotFound(_))));
+    // Strangers lock nothing and unlock nothing.
+    let other = house.login("bert@one.example").await;
+    assert!(lock(5, "o.ics", false, false, false).await.expect("a lock").lock.is_some());
+    let own = proto::Lock { token: vec![6; 16].into(), folder_id: CALENDAR, ..proto::Lock::default() };
+    let request = proto::PutLockRequest { mailbox_id, lock: Some(own), seconds: 1, refresh: false };
+    assert!(matches!(other.put_lock(request).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(other.remove_lock(mailbox_id, vec![5; 16].into()).await, Err(StoreError::NotFound(_))));
+    anna.remove_lock(mailbox_id, vec![5; 16].into()).await.expect("unlock");
+    clear(&anna).await;
+}
+
+async fn attachments_live_as_long_as_they_are_named(house: &House) {
+    let anna = house.login("anna@one.example").await;
+    let used = async || anna.open("").await.expect("open").quota.expect("a quota").used;
+    let read = async |session: &Session, id: u8| {
+        let mut stream = session.read_attachment(vec![id; 16].into()).await?;
+        let (mut name, mut octets) = (String::new(), Vec::new());
+        while let Some(piece) = stream.message().await? {
+            name.extend(piece.attachment.map(|attachment| attachment.name));
+            octets.extend_from_slice(&piece.data);
+        }
+        Ok::<_, StoreError>((name, octets))
+    };
+    let before = used().await;
+    for id in [1u8, 2] {
+        let attachment = proto::Attachment {
+            id: vec![id; 16].into(),
+            name: format!("{id}.txt"),
+            content_type: "text/plain".into(),
+            size: 0,
+        };
+        anna.put_attachment(calendar(&anna), attachment, vec![id; 1000].into()).await.expect("kept");
+    }
+    assert_eq!(used().await, before + 2000);
+    let request = proto::PutItemRequest {
+        facts: Some(facts("f.ics", "uid-f")),
+        attachments: vec![vec![1; 16].into()],
+        ..Default::default()
+    };
+    anna.put_item_with(calendar(&anna), &content("with a file"), request).await.expect("put");
+    assert_eq!(read(&anna, 1).await.expect("read"), ("1.txt".to_owned(), vec![1; 1000]));
+    // Somebody of the same house who was told the id may read it, nobody else.
+    assert!(read(&house.login("bert@one.example").await, 1).await.is_ok());
+    let stranger = house.login("carl@two.example").await;
+    assert!(matches!(read(&stranger, 1).await, Err(StoreError::NotFound(_))));
+    // What nothing names goes, and its octets are free again.
+    let sweep = async || {
+        // Folding comes with time, or with the restoring of something.
+        let mailbox_id = anna.info().mailbox_id;
+        let request = proto::RestoreRequest { mailbox_id, folder_id: CALENDAR, since: i64::MAX };
+        anna.restore(request).await.expect("restore");
+        let mut care = house.admin.care().expect("care");
+        care.sweep(proto::SweepRequest { now: true }).await.expect("sweep");
+    };
+    sweep().await;
+    assert!(matches!(read(&anna, 2).await, Err(StoreError::NotFound(_))));
+    assert!(read(&anna, 1).await.is_ok());
+    delete(&anna, "f.ics", &[]).await.expect("delete");
+    sweep().await;
+    assert!(matches!(read(&anna, 1).await, Err(StoreError::NotFound(_))));
+    assert!(used().await <= before);
 }

@@ -5,6 +5,7 @@
 //! and give it a name and a colour; that is kept with the contacts folder.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures::stream;
 use kontor_dav_proto::{Element, Error, Name, Precondition};
@@ -69,6 +70,8 @@ pub(crate) fn collection(collections: &[Collection], opened: &OpenResponse) -> O
         mailbox_id: opened.mailbox_id,
         tenant_id: opened.tenant_id,
         quota: None,
+        locks: Arc::default(),
+        availability: Arc::default(),
         source: Source::Birthdays(Box::new(Birthdays::of(collections, opened.mailbox_id))),
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
-use kontor_dav_proto::header::{Depth, Prefer, brief};
+use kontor_dav_proto::header::{Depth, Prefer, brief, caldav_timezones};
 use kontor_dav_proto::{Error, Limits};
 use kontor_storage_client::proto::{Item, ItemsRequest};
 use kontor_storage_client::{Session, StoreError};
@@ -21,6 +21,8 @@ use crate::subscription::Subscriptions;
 pub(crate) struct Call<'a> {
     pub session: &'a Session,
     pub headers: &'a HeaderMap,
+    /// What follows the path after a question mark, as written.
+    pub query: &'a str,
     pub body: Bytes,
     pub limits: &'a Limits,
     pub config: &'a DavConfig,
@@ -40,6 +42,12 @@ impl Call<'_> {
     /// `Depth`, or what it is where nothing is said.
     pub fn depth(&self, default: Depth) -> Result<Depth, Failure> {
         Ok(self.header(HeaderName::from_static("depth"))?.map_or(Ok(default), Depth::parse)?)
+    }
+
+    /// Whether answers leave out the zones that everybody knows (RFC 7809 §3.1.2).
+    pub fn without_zones(&self) -> Result<bool, Failure> {
+        let value = self.header(HeaderName::from_static("caldav-timezones"))?;
+        Ok(!value.map_or(Ok(true), caldav_timezones)?)
     }
 
     /// What the client prefers.
@@ -99,7 +107,11 @@ impl Call<'_> {
             self.of_home(tree, address).await?.1
         };
         let is_meant = |collection: &Collection| collection.slug == slug && collection.holds.tree() == tree;
-        all.into_iter().find(is_meant).ok_or_else(Failure::not_found)
+        let mut found = all.into_iter().find(is_meant).ok_or_else(Failure::not_found)?;
+        if found.guest.is_some() {
+            found.locks = self.session.open(&found.owner).await?.locks.into();
+        }
+        Ok(found)
     }
 
     /// Items of a collection.

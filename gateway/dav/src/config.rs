@@ -13,6 +13,8 @@ use crate::subscription::SubscriptionConfig;
 pub struct DavConfig {
     /// Largest calendar object or card, octets.
     pub max_item: u64,
+    /// Largest file that is kept beside a calendar object, octets; not above what the store takes as a message.
+    pub max_attachment: u64,
     /// How long a password that was right is not asked for again; a change of the password takes effect within it.
     #[serde(deserialize_with = "duration")]
     pub sign_in_for: Duration,
@@ -24,6 +26,7 @@ impl Default for DavConfig {
     fn default() -> Self {
         Self {
             max_item: 10 << 20,
+            max_attachment: 25 << 20,
             sign_in_for: Duration::from_secs(120),
             subscriptions: SubscriptionConfig::default(),
         }

@@ -35,6 +35,8 @@ pub(crate) fn collection(opened: &OpenResponse) -> Collection {
         mailbox_id: opened.mailbox_id,
         tenant_id: opened.tenant_id,
         quota: None,
+        locks: std::sync::Arc::default(),
+        availability: std::sync::Arc::default(),
         source: Source::Directory,
     }
 }

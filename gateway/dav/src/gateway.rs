@@ -16,6 +16,7 @@ use kontor_storage_client::StoreClient;
 
 use crate::answer::{Answer, Body, Failure, put, status};
 use crate::call::Call;
+use crate::condition::if_holds;
 use crate::config::DavConfig;
 use crate::method;
 use crate::place::Place;
@@ -99,7 +100,11 @@ impl Gateway {
         let href = Href::parse(parts.uri.path(), &self.limits)
             .map_err(|_| Failure::Status(StatusCode::BAD_REQUEST, "this path cannot be read"))?;
         let place = Place::of(&href).ok_or_else(Failure::not_found)?;
-        let limit = if parts.method == Method::PUT { self.config.max_item } else { self.limits.body as u64 };
+        let limit = match (&parts.method, &place) {
+            (&Method::POST, Place::Item(..)) => self.config.max_attachment,
+            (&Method::PUT | &Method::POST, _) => self.config.max_item,
+            _ => self.limits.body as u64,
+        };
         let stated =
             parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if stated.is_some_and(|stated| stated > limit) {
@@ -113,14 +118,19 @@ impl Gateway {
         let call = Call {
             session: &session,
             headers: &parts.headers,
+            query: parts.uri.query().unwrap_or_default(),
             body,
             limits: &self.limits,
             config: &self.config,
             subscriptions: &self.subscriptions,
         };
+        if !HAVE_VERSIONS.contains(&parts.method.as_str()) {
+            if_holds(&call, &place).await?;
+        }
         match parts.method.as_str() {
             "GET" | "HEAD" => method::get(&call, &place, parts.method == Method::HEAD).await,
             "PUT" => method::put(&call, &place).await,
+            "POST" => method::post(&call, &place).await,
             "DELETE" => method::delete(&call, &place).await,
             "PROPFIND" => method::propfind(&call, &place).await,
             "PROPPATCH" => method::proppatch(&call, &place).await,
@@ -128,7 +138,8 @@ impl Gateway {
             "MKCOL" => method::mkcol(&call, &place).await,
             "COPY" => method::transfer(&call, &place, false).await,
             "MOVE" => method::transfer(&call, &place, true).await,
-            "POST" => method::post(&call, &place).await,
+            "LOCK" => method::lock(&call, &place).await,
+            "UNLOCK" => method::unlock(&call, &place).await,
             "REPORT" => method::report(&call, &place).await,
             "ACL" => method::acl(&call, &place).await,
             _ => Err(Call::not_here()),
@@ -191,10 +202,12 @@ fn broken(error: Box<dyn std::error::Error + Send + Sync>) -> Failure {
 const TOO_LARGE: Failure =
     Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "this is larger than what is taken");
 const DAV: HeaderName = HeaderName::from_static("dav");
-const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, calendar-proxy, \
-    calendarserver-sharing, addressbook";
-const METHODS: &str =
-    "OPTIONS, GET, HEAD, PUT, POST, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, REPORT, ACL";
+const CLASSES: &str = "1, 2, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, calendar-no-timezone, \
+    calendar-managed-attachments, calendar-proxy, calendarserver-sharing, addressbook";
+const METHODS: &str = "OPTIONS, GET, HEAD, PUT, POST, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, LOCK, UNLOCK, \
+    REPORT, ACL";
+/// Those that look at `If` where they look at what it is about.
+const HAVE_VERSIONS: [&str; 4] = ["PUT", "DELETE", "COPY", "MOVE"];
 /// Octets.
 const DISCARDED: usize = 256 << 10;
 const DISCARD_WITHIN: Duration = Duration::from_secs(2);

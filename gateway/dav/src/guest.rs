@@ -1,6 +1,8 @@
 //! Collections of others in one's own home: what is shared with a guest is there under a name that stays the same, and
 //! looks as the guest likes.
 
+use std::sync::Arc;
+
 use kontor_dav_proto::Name;
 use kontor_storage_client::proto::SharedFolder;
 
@@ -43,6 +45,8 @@ pub(crate) fn guest(home: &str, shared: SharedFolder) -> Option<Collection> {
         tenant_id,
         quota: None,
         source: Source::Folder,
+        locks: Arc::default(),
+        availability: Arc::default(),
         folder,
     })
 }

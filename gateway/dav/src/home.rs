@@ -1,10 +1,12 @@
 //! The collections of a person: which folders are calendars and address books, and what they are called.
 
+use std::sync::Arc;
+
 use kontor_dav_proto::{Element, Name};
 use kontor_model::FolderRole;
 use kontor_model::time_zone::TimeZone;
 use kontor_storage_client::Place as StorePlace;
-use kontor_storage_client::proto::{Folder, OpenResponse, Quota, Rights};
+use kontor_storage_client::proto::{Folder, Lock, OpenResponse, Quota, Rights};
 
 use crate::derived::Source;
 use crate::guest::Guest;
@@ -84,6 +86,10 @@ pub(crate) struct Collection {
     pub mailbox_id: u64,
     pub tenant_id: u64,
     pub quota: Option<Quota>,
+    /// Of its mailbox.
+    pub locks: Arc<[Lock]>,
+    /// When its owner can be met at all, where it is they who ask (RFC 7953).
+    pub availability: Arc<str>,
     pub source: Source,
 }
 
@@ -158,6 +164,15 @@ pub(crate) fn components_in(set: &Element) -> Vec<String> {
     names.filter_map(|comp| comp.attribute("name")).map(str::to_ascii_uppercase).collect()
 }
 
+/// A name for a new folder of the topmost level. People may call several things the same, folders of one level may not.
+pub(crate) fn free_name(folders: &[Folder], name: &str) -> String {
+    let is_free = |name: &str| {
+        !folders.iter().any(|folder| folder.parent_id == 0 && folder.name.eq_ignore_ascii_case(name))
+    };
+    let names = (2..100).map(|n| format!("{name} ({n})"));
+    [name.to_owned()].into_iter().chain(names).find(|name| is_free(name)).unwrap_or_else(|| name.to_owned())
+}
+
 /// The token of a folder's state.
 pub(crate) fn sync_token(folder_id: u64, cn: u64) -> String {
     format!("{TOKEN}{folder_id}:{cn}")
@@ -171,8 +186,20 @@ pub(crate) fn change_number_in(token: &str, folder_id: u64) -> Option<u64> {
 
 /// The collections of an open mailbox, in both trees; none that is in the trash.
 pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
-    let OpenResponse { mailbox_id, tenant_id, address, display_name, folders, quota, .. } = opened;
+    let OpenResponse {
+        mailbox_id,
+        tenant_id,
+        address,
+        display_name,
+        folders,
+        quota,
+        locks,
+        availability,
+        ..
+    } = opened;
     let owner_name = if display_name.is_empty() { address.clone() } else { display_name };
+    let availability: Arc<str> = availability.into();
+    let locks: Arc<[Lock]> = locks.into();
     let parents: std::collections::HashMap<u64, (u64, u32)> =
         folders.iter().map(|folder| (folder.folder_id, (folder.parent_id, folder.role))).collect();
     let is_trashed = |folder: &Folder| {
@@ -206,6 +233,8 @@ pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
                 mailbox_id,
                 tenant_id,
                 quota,
+                locks: locks.clone(),
+                availability: availability.clone(),
                 source: Source::Folder,
                 folder,
             })

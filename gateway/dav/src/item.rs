@@ -2,17 +2,21 @@
 //!
 //! The store keeps messages, so an object is the body of one, octet for octet, behind a short header.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::StatusCode;
 use kontor_dav_proto::Precondition;
 use kontor_dav_proto::response::ErrorBody;
 use kontor_model::icalendar::{self, CalendarObject, Component, ObjectError, ObjectMessage};
 use kontor_model::message::unstructured_field;
+use kontor_model::time_zone::{with_missing_zones, without_known_zones};
 use kontor_model::vcard::{self, AddressObjectError, VCard, address_object};
 use kontor_storage_client::PreparedMessage;
 use kontor_storage_client::proto::{Item, ItemFacts};
 
 use crate::answer::Failure;
+use crate::attachment;
 use crate::home::{Collection, Holds};
 
 /// An object that may be put into a collection.
@@ -21,6 +25,10 @@ pub(crate) struct NewItem {
     pub starts_at: Option<i64>,
     pub ends_at: Option<i64>,
     pub content: PreparedMessage,
+    /// What is stored is what came, to the octet.
+    pub as_sent: bool,
+    /// Ids of the files that it names.
+    pub attachments: Vec<Bytes>,
     /// Of a calendar object, what it says.
     pub calendar: Option<Component>,
 }
@@ -70,11 +78,18 @@ impl NewItem {
             let what = format!("this calendar does not take {component}");
             return Err(refused(Precondition::SupportedCalendarComponent, &what));
         }
-        let message = ObjectMessage::new(&calendar, &object, text);
+        // Whoever reads it may know no zone by its name (RFC 7809 §3.1.1).
+        let sent = std::str::from_utf8(text).unwrap_or_default();
+        let (text, as_sent) = match with_missing_zones(sent, &calendar) {
+            Cow::Borrowed(_) => (text.clone(), true),
+            Cow::Owned(text) => (text.into(), false),
+        };
+        let message = ObjectMessage::new(&calendar, &object, &text);
         let mut content = PreparedMessage::from_rfc5322(message.raw.into());
         content.prepared.class = message.class.to_string();
-        let (starts_at, ends_at) = (message.starts_at, message.ends_at);
-        Ok(Self { uid: message.uid, starts_at, ends_at, content, calendar: Some(calendar) })
+        let (uid, starts_at, ends_at) = (message.uid, message.starts_at, message.ends_at);
+        let attachments = attachment::named(&calendar);
+        Ok(Self { uid, starts_at, ends_at, content, calendar: Some(calendar), as_sent, attachments })
     }
 
     fn of_card(text: &Bytes) -> Result<Self, Failure> {
@@ -88,7 +103,8 @@ impl NewItem {
         let class = if card.is_group() { "IPM.DistList" } else { "IPM.Contact" };
         let subject = card.text("FN").unwrap_or_default();
         let content = content(&subject, "text/vcard; charset=utf-8", class, text);
-        Ok(Self { uid, starts_at: None, ends_at: None, content, calendar: None })
+        let (starts_at, ends_at) = (None, None);
+        Ok(Self { uid, starts_at, ends_at, content, calendar: None, as_sent: true, attachments: Vec::new() })
     }
 }
 
@@ -114,6 +130,15 @@ pub(crate) fn text(item: &Item) -> Option<Bytes> {
     let body = item.body.as_ref()?;
     let header = usize::try_from(item.header_size).ok()?.min(body.len());
     Some(body.slice(header..))
+}
+
+/// A calendar object as who knows zones by their names wants it (RFC 7809 §3.1.2).
+pub(crate) fn without_zones(text: Bytes) -> Bytes {
+    let changed = std::str::from_utf8(&text).ok().map(without_known_zones);
+    match changed {
+        Some(Cow::Owned(changed)) => changed.into(),
+        _ => text,
+    }
 }
 
 /// How long the object is, octets.

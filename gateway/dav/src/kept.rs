@@ -1,8 +1,8 @@
 //! Properties of a collection that clients have set, and that the store keeps as they came.
 
 use kontor_dav_proto::xml::Writer;
-use kontor_dav_proto::{Element, Limits, Name};
-use kontor_model::icalendar::{Component, Limits as CalendarLimits};
+use kontor_dav_proto::{CALDAV, Element, Limits, Name, Precondition};
+use kontor_model::icalendar::{Component, Limits as CalendarLimits, Property};
 use kontor_model::time_zone::TimeZone;
 
 /// The namespace of what only this server says and keeps.
@@ -63,6 +63,61 @@ impl Kept {
         self.0.retain(|element| element.name != *name);
     }
 
+    /// A property; of the two that say a calendar's zone, each is made from the other (RFC 7809 §5.2).
+    pub fn value(&self, name: &Name) -> Option<Element> {
+        if let Some(kept) = self.get(name) {
+            return Some(kept.clone());
+        }
+        if name.is(CALDAV, "calendar-timezone") {
+            let id = self.get(&Name::caldav("calendar-timezone-id"))?.text();
+            let zone = TimeZone::named(&id)?;
+            let mut calendar = Component::new("VCALENDAR");
+            calendar.push(Property::new("VERSION", "2.0"));
+            calendar.push(Property::new("PRODID", "-//Kontor//DAV//EN"));
+            calendar.components.push(zone.to_vtimezone(id.trim(), 0));
+            return Some(Element::new(name.clone()).with_text(calendar.to_string()));
+        }
+        if name.is(CALDAV, "calendar-timezone-id") {
+            let zone = self.time_zone()?;
+            return Some(Element::new(name.clone()).with_text(zone.iana_id()?));
+        }
+        None
+    }
+
+    /// Sets a property that a client chose.
+    ///
+    /// # Errors
+    /// The condition that its value does not meet.
+    pub fn choose(&mut self, property: Element) -> Result<(), Precondition> {
+        if property.name.is(CALDAV, "calendar-timezone-id") {
+            let text = property.text();
+            if TimeZone::iana(text.trim()).is_none() {
+                return Err(Precondition::ValidTimezone);
+            }
+            self.remove(&Name::caldav("calendar-timezone"));
+        } else if property.name.is(CALDAV, "calendar-timezone") {
+            let text = property.text();
+            let calendar = Component::parse(text.trim().as_bytes(), &CalendarLimits::default())
+                .map_err(|_| Precondition::ValidCalendarData)?;
+            let zone = calendar.component("VTIMEZONE").map(TimeZone::from_vtimezone);
+            if !matches!(zone, Some(Ok(_))) {
+                return Err(Precondition::ValidCalendarData);
+            }
+            self.remove(&Name::caldav("calendar-timezone-id"));
+        }
+        self.set(property);
+        Ok(())
+    }
+
+    /// Removes a property as a client asks; a calendar's zone by either of its names.
+    pub fn forget(&mut self, name: &Name) {
+        let zone = ["calendar-timezone", "calendar-timezone-id"].map(Name::caldav);
+        if zone.contains(name) {
+            zone.iter().for_each(|name| self.remove(name));
+        }
+        self.remove(name);
+    }
+
     /// What the store is told of that zone: a name, or a calendar that describes it; nothing where none is set.
     pub fn time_zone_text(&self) -> String {
         let said = |local| self.get(&Name::caldav(local)).map(|element| element.text().trim().to_owned());
@@ -118,5 +173,21 @@ mod tests {
         kept.set(Element::new(Name::caldav("calendar-timezone-id")).with_text("Asia/Tokyo"));
         assert_eq!(kept.time_zone_text(), "Asia/Tokyo");
         assert_eq!(kept.time_zone().unwrap().offset_at(1_767_225_600), 9 * 3600);
+
+        let (id, data) = (Name::caldav("calendar-timezone-id"), Name::caldav("calendar-timezone"));
+        let mut kept = Kept::default();
+        let wrong = Element::new(id.clone()).with_text("Nowhere/Town");
+        assert_eq!(kept.choose(wrong), Err(Precondition::ValidTimezone));
+        assert_eq!(
+            kept.choose(Element::new(data.clone()).with_text("x")),
+            Err(Precondition::ValidCalendarData)
+        );
+        kept.choose(Element::new(id.clone()).with_text("Asia/Tokyo")).unwrap();
+        let described = kept.value(&data).unwrap();
+        assert!(described.text().contains("TZOFFSETTO:+0900"), "{}", described.text());
+        kept.choose(described).unwrap();
+        assert_eq!((kept.get(&id), kept.value(&id).unwrap().text()), (None, "Asia/Tokyo".into()));
+        kept.forget(&id);
+        assert_eq!(kept, Kept::default());
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Place {
     Collection(Tree, String, String),
     /// `/dav/calendars/ann@example.org/work/1.ics`
     Item(Tree, String, String, String),
+    /// `/dav/attachments/ID/NAME`
+    Attachment(String, String),
 }
 
 impl Place {
@@ -57,6 +59,7 @@ impl Place {
             ["dav", "principals", address, PROXY_READ] => Some(Self::Proxy((*address).to_owned(), false)),
             ["dav", "principals", address, PROXY_WRITE] => Some(Self::Proxy((*address).to_owned(), true)),
             ["dav", "principals", ..] => None,
+            ["dav", "attachments", id, name] => Some(Self::Attachment((*id).to_owned(), (*name).to_owned())),
             ["dav", name] => Some(Self::Homes(tree(name)?)),
             ["dav", name, address] => Some(Self::Home(tree(name)?, (*address).to_owned())),
             ["dav", name, address, slug] => {
@@ -81,6 +84,7 @@ impl Place {
             Self::Home(tree, address) => (vec![tree.segment(), address], true),
             Self::Collection(tree, address, slug) => (vec![tree.segment(), address, slug], true),
             Self::Item(tree, address, slug, name) => (vec![tree.segment(), address, slug, name], false),
+            Self::Attachment(id, name) => (vec!["attachments", id, name], false),
         };
         Href::new(["dav"].into_iter().chain(segments), is_collection)
             .map_or_else(String::new, |href| href.to_string())
@@ -110,6 +114,7 @@ mod tests {
             ("/dav/calendars/", "/dav/calendars/"),
             ("/dav/calendars/ann@example.org", "/dav/calendars/ann@example.org/"),
             ("/dav/addressbooks/a@b.c/friends", "/dav/addressbooks/a@b.c/friends/"),
+            ("/dav/attachments/1/a%20b", "/dav/attachments/1/a%20b"),
             ("/dav/calendars/a@b.c/w%20k/1%2F2.ics", "/dav/calendars/a@b.c/w%20k/1%2F2.ics"),
         ] {
             assert_eq!(of(path).unwrap().href(), canonical);

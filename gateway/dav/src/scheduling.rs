@@ -11,8 +11,8 @@ use kontor_dav_proto::response::ErrorBody;
 use kontor_dav_proto::{Precondition, Reference};
 use kontor_model::icalendar::{Component, Property};
 use kontor_model::scheduling::{
-    Itip, Method, Role, forbidden_to_attendee, has_one_organizer, keep_answers, organizer_address, role,
-    tagged, to_attendees, to_organizer,
+    Itip, Method, Role, ask_again, forbidden_to_attendee, has_one_organizer, keep_answers, organizer_address,
+    role, tagged, to_attendees, to_organizer,
 };
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::calendar_user::Status;
@@ -216,6 +216,9 @@ impl Scheduler<'_> {
     ) -> Result<Vec<SchedulingMessage>, Failure> {
         if let (true, Some(before)) = (is_by_tag, self.before) {
             keep_answers(before, after, own);
+        }
+        if let Some(before) = self.before {
+            ask_again(before, after, own);
         }
         self.invite_members(after);
         let told = to_attendees(self.before, Some(after), own);

@@ -31,7 +31,7 @@ pub(crate) mod people;
 
 pub use apply::{Applied, Ignored, apply};
 pub use mail::Imip;
-pub use object::{Role, forbidden_to_attendee, has_one_organizer, keep_answers, role, tagged};
+pub use object::{Role, ask_again, forbidden_to_attendee, has_one_organizer, keep_answers, role, tagged};
 pub use outgoing::{to_attendees, to_organizer};
 pub use people::{is_organizer, organizer_address};
 

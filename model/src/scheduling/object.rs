@@ -139,6 +139,31 @@ pub fn keep_answers(stored: &Component, change: &mut Component, owner: &str) {
     }
 }
 
+/// Whoever agreed to another time is asked again (RFC 6638 §3.2.8): where the organizer changes when a meeting is, or how
+/// it recurs, all answers but the organizer's own are open.
+pub fn ask_again(before: &Component, after: &mut Component, organizer: &str) {
+    let (old, new) = (zones(before), zones(after));
+    for changed in after.components.iter_mut().filter(|part| is_part(part)) {
+        let like = match (part(before, &old, instance(changed, &new)), changed.property("RECURRENCE-ID")) {
+            (Some(like), _) => like.clone(),
+            // An instance that was as the series is.
+            (None, Some(id)) => match part(before, &old, None) {
+                Some(master) => detached(master, id),
+                None => continue,
+            },
+            (None, None) => continue,
+        };
+        if when(&like, &old) == when(changed, &new) {
+            continue;
+        }
+        for line in changed.properties.iter_mut().filter(|line| line.is("ATTENDEE")) {
+            if !super::people::is(line, organizer) && line.parameter("PARTSTAT").is_some() {
+                line.set_parameter("PARTSTAT", "NEEDS-ACTION");
+            }
+        }
+    }
+}
+
 /// What a schedule tag is made of (RFC 6638 §3.2.10): everything but what changes when others answer. `None` where it is
 /// no meeting.
 pub fn tagged(calendar: &Component, owner: &str) -> Option<String> {

@@ -346,6 +346,35 @@ fn attendees_change_what_is_theirs() {
 }
 
 #[test]
+fn whoever_agreed_to_another_time_is_asked_again() {
+    let before = answered(&answered(&calendar(&[SERIES]), ANNA, "ACCEPTED"), BEN, "DECLINED");
+    let asked = |mut after: Component| {
+        ask_again(&before, &mut after, CLARA);
+        let answers = |part: &Component| [CLARA, ANNA, BEN].map(|who| answer_of(part, who));
+        after.components.iter().map(answers).collect::<Vec<_>>()
+    };
+    let (open, given) = (
+        ["ACCEPTED", "NEEDS-ACTION", "NEEDS-ACTION"].map(str::to_owned),
+        ["ACCEPTED", "ACCEPTED", "DECLINED"].map(str::to_owned),
+    );
+    assert_eq!(asked(before.clone()), [given.clone()]);
+    assert_eq!(asked(with(&before, "SUMMARY:Plan", "SUMMARY:Plans")), [given.clone()]);
+    assert_eq!(asked(with(&before, "COUNT=5", "COUNT=6")), [open.clone()]);
+    assert_eq!(asked(with(&before, "20260302T090000", "20260302T080000")), [open.clone()]);
+    // One instance at another time, and one where the series has it.
+    let mut after = before.clone();
+    for (id, start) in [("20260309T090000", "20260309T093000"), ("20260316T090000", "20260316T090000")] {
+        let mut part = before.components[0].clone();
+        part.remove("RRULE");
+        part.set(Property::new("RECURRENCE-ID", id).with_parameter("TZID", "Europe/Berlin"));
+        part.set(Property::new("DTSTART", start).with_parameter("TZID", "Europe/Berlin"));
+        part.set(Property::new("DTEND", start.replace("T09", "T10")).with_parameter("TZID", "Europe/Berlin"));
+        after.components.push(part);
+    }
+    assert_eq!(asked(after), [given.clone(), open, given]);
+}
+
+#[test]
 fn what_somebody_is_in_a_meeting() {
     let meeting = calendar(&[SERIES]);
     let role_of = |who: &str| role(&meeting, |address| address == who);

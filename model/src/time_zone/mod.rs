@@ -14,6 +14,7 @@
 //! assert_eq!(zone.to_local(unix), datetime(2024, 3, 31, 3, 30, 0, 0));
 //! ```
 
+mod by_reference;
 mod calendar_zones;
 mod mapi;
 mod observance;
@@ -21,6 +22,7 @@ mod vtimezone;
 mod windows_zones;
 mod yearly;
 
+pub use by_reference::{with_missing_zones, without_known_zones};
 pub use calendar_zones::CalendarZones;
 pub use mapi::{MapiZoneError, SystemTime, TimeZoneDefinition, TimeZoneRule, TimeZoneStruct};
 pub use vtimezone::ZoneError;

@@ -313,7 +313,7 @@ impl Session {
         }
     }
 
-    /// Puts an item that has a name of its own, or a new version of it.
+    /// Puts an item that has a name of its own, or a new version of it, whatever is locked.
     pub async fn put_item(
         &self,
         place: Place,
@@ -321,7 +321,8 @@ impl Session {
         content: &PreparedMessage,
         expected: Option<Expected>,
     ) -> Result<proto::PutItemResponse, StoreError> {
-        self.put_item_telling(place, facts, content, expected, Vec::new(), false).await
+        let request = proto::PutItemRequest { facts: Some(facts), expected, ..Default::default() };
+        self.put_item_with(place, content, request).await
     }
 
     /// Puts an item, and tells people of it: either both or none. A meeting's UID is the only one in all calendars of
@@ -335,11 +336,22 @@ impl Session {
         send: Vec<proto::SchedulingMessage>,
         is_meeting: bool,
     ) -> Result<proto::PutItemResponse, StoreError> {
+        let facts = Some(facts);
+        let request = proto::PutItemRequest { facts, expected, send, is_meeting, ..Default::default() };
+        self.put_item_with(place, content, request).await
+    }
+
+    /// The same, with all that a request can say; where it goes and the content are filled in. Where it submits locks,
+    /// `PutItemResponse::locked` says which others are in the way.
+    pub async fn put_item_with(
+        &self,
+        place: Place,
+        content: &PreparedMessage,
+        request: proto::PutItemRequest,
+    ) -> Result<proto::PutItemResponse, StoreError> {
         let Place { mailbox_id, folder_id, .. } = place;
         let content = Some(self.store.content(content, place.tenant_id).await?);
-        let facts = Some(facts);
-        let request =
-            proto::PutItemRequest { mailbox_id, folder_id, facts, content, expected, send, is_meeting };
+        let request = proto::PutItemRequest { mailbox_id, folder_id, content, ..request };
         // The same content id is stored once, so a second try is safe.
         self.call(AGAIN, DELIVER, request, |c, r| async move { mailbox(c).put_item(r).await }).await
     }
@@ -358,6 +370,50 @@ impl Session {
         request: proto::ItemsRequest,
     ) -> Result<Streaming<proto::ItemsChunk>, StoreError> {
         self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).items(r).await }).await
+    }
+
+    /// Locks an item or a folder, or makes a lock last longer.
+    pub async fn put_lock(
+        &self,
+        request: proto::PutLockRequest,
+    ) -> Result<proto::PutLockResponse, StoreError> {
+        // The caller chose the token, so a second try finds the first.
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).put_lock(r).await }).await
+    }
+
+    /// Removes a lock.
+    pub async fn remove_lock(&self, mailbox_id: u64, token: Bytes) -> Result<(), StoreError> {
+        let request = proto::RemoveLockRequest { mailbox_id, token };
+        self.call(ONCE, SHORT, request, |c, r| async move { mailbox(c).remove_lock(r).await }).await?;
+        Ok(())
+    }
+
+    /// Says when the owner of a mailbox can be met at all: a calendar with VAVAILABILITY, or nothing.
+    pub async fn set_availability(&self, mailbox_id: u64, availability: String) -> Result<(), StoreError> {
+        let request = proto::SetAvailabilityRequest { mailbox_id, availability };
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).set_availability(r).await }).await?;
+        Ok(())
+    }
+
+    /// Keeps a file for items of a folder to name. `attachment.id` is the caller's choice.
+    pub async fn put_attachment(
+        &self,
+        place: Place,
+        attachment: proto::Attachment,
+        bytes: Bytes,
+    ) -> Result<(), StoreError> {
+        let blob = Some(self.store.put_body(place.tenant_id, bytes).await?);
+        let Place { mailbox_id, folder_id, .. } = place;
+        let attachment = Some(attachment);
+        let request = proto::PutAttachmentRequest { mailbox_id, folder_id, attachment, blob };
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).put_attachment(r).await }).await?;
+        Ok(())
+    }
+
+    /// A file: what it is in the first piece, then its octets.
+    pub async fn read_attachment(&self, id: Bytes) -> Result<Streaming<proto::AttachmentPiece>, StoreError> {
+        let request = proto::ReadAttachmentRequest { id };
+        self.call(AGAIN, LONG, request, |c, r| async move { mailbox(c).read_attachment(r).await }).await
     }
 
     /// Streams a range of a message's bytes; `length` 0 = to the end.

@@ -6,6 +6,10 @@
 
 #![allow(missing_docs, clippy::all, reason = "generated code; the .proto files carry the documentation")]
 
+mod lock;
+
+pub use lock::in_the_way;
+
 include!(concat!(env!("OUT_DIR"), "/kontor.storage.v1.rs"));
 
 /// Flag bit of a keyword slot: slot 0 is bit 16. Slots are `0..KEYWORD_SLOTS`.

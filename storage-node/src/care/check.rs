@@ -175,7 +175,9 @@ impl Walk<'_> {
         let client = self.care.db.get().await?;
         let row = client
             .query_one(
-                "SELECT m.messages, m.used, coalesce(sum(f.total), 0)::bigint, coalesce(sum(f.size), 0)::bigint
+                "SELECT m.messages, m.used, coalesce(sum(f.total), 0)::bigint,
+                     (coalesce(sum(f.size), 0) + (SELECT coalesce(sum(a.size), 0) FROM attachment a
+                         WHERE a.mailbox_id = $1))::bigint
                  FROM mailbox m LEFT JOIN folder f ON f.mailbox_id = m.mailbox_id AND f.deleted_at IS NULL
                  WHERE m.mailbox_id = $1 GROUP BY m.messages, m.used",
                 &[&bigint(self.mailbox)],
@@ -188,7 +190,8 @@ impl Walk<'_> {
                 .await?;
         }
         if used != size {
-            self.finding("counter", format!("the mailbox says {used} octets, its folders {size}")).await?;
+            self.finding("counter", format!("the mailbox says {used} octets, what is in it has {size}"))
+                .await?;
         }
         Ok(())
     }
@@ -211,7 +214,9 @@ impl Walk<'_> {
         let rows = client
             .query(
                 "SELECT t.tenant_id, c.blob_hash, c.size FROM content c JOIN mailbox t USING (mailbox_id)
-                 WHERE c.mailbox_id = $1 AND c.blob_hash IS NOT NULL",
+                 WHERE c.mailbox_id = $1 AND c.blob_hash IS NOT NULL
+                 UNION SELECT t.tenant_id, a.blob_hash, a.size FROM attachment a JOIN mailbox t USING (mailbox_id)
+                 WHERE a.mailbox_id = $1",
                 &[&m],
             )
             .await?;

@@ -7,6 +7,7 @@ use kontor_storage_proto as proto;
 
 use super::Care;
 use crate::error::{Error, unix_now, unsigned};
+use crate::mailbox::GONE_ATTACHMENTS;
 
 impl Care {
     /// Removes what is past its time: soft-deleted messages, contents without a message, old change logs,
@@ -55,6 +56,8 @@ impl Care {
             );
         }
         swept.log_rows = purge(client, OLD_LOG, before(self.log_life)).await?;
+        // After the contents, which name them.
+        purge(client, GONE_ATTACHMENTS, before(UNNAMED)).await?;
         // After the log: who asks from before its horizon starts over anyway.
         purge(client, GONE_ITEMS, clock + 1).await?;
         swept.blobs = self.sweep_blobs(client, before(self.blob_grace)).await?;
@@ -69,6 +72,7 @@ impl Care {
             .batch_execute(
                 "DELETE FROM folder f WHERE NOT EXISTS (SELECT FROM mailbox m WHERE m.mailbox_id = f.mailbox_id);
                  DELETE FROM change_log c WHERE NOT EXISTS (SELECT FROM mailbox m WHERE m.mailbox_id = c.mailbox_id);
+                 DELETE FROM write_lock WHERE expires_at < extract(epoch FROM now());
                  DELETE FROM client_state WHERE expires_at < extract(epoch FROM now());",
             )
             .await?;
@@ -81,6 +85,7 @@ impl Care {
             .query(
                 "SELECT b.tenant_id, b.hash FROM blob b WHERE b.last_put < $1
                  AND NOT EXISTS (SELECT FROM content c WHERE c.blob_hash = b.hash)
+                 AND NOT EXISTS (SELECT FROM attachment a WHERE a.blob_hash = b.hash)
                  AND NOT EXISTS (SELECT FROM queue_message q WHERE q.blob_hash = b.hash) LIMIT 10000",
                 &[&before],
             )
@@ -93,7 +98,8 @@ impl Care {
             let gone = transaction
                 .execute(
                     "DELETE FROM blob b WHERE tenant_id = $1 AND hash = $2 AND last_put < $3
-                     AND NOT EXISTS (SELECT FROM content c WHERE c.blob_hash = b.hash)",
+                     AND NOT EXISTS (SELECT FROM content c WHERE c.blob_hash = b.hash)
+                     AND NOT EXISTS (SELECT FROM attachment a WHERE a.blob_hash = b.hash)",
                     &[&tenant, &hash, &before],
                 )
                 .await?;
@@ -183,6 +189,8 @@ const GONE_ITEMS: &str = "WITH gone AS (DELETE FROM item WHERE ctid = ANY (ARRAY
             AND NOT EXISTS (SELECT FROM message g WHERE g.mailbox_id = i.mailbox_id AND g.folder_id = i.folder_id
                             AND g.uid = i.uid) LIMIT $2)) RETURNING 1)
     SELECT count(*) FROM gone";
+/// How long a file waits for an item that names it, seconds.
+const UNNAMED: i64 = 86_400;
 const SWEEP_LOCK: i64 = 0x6b6f_6e74_6f73;
 const STEP: i64 = 5_000;
 const INTERVAL: Duration = Duration::from_secs(3600);

@@ -215,7 +215,7 @@ impl Mailboxes {
         })
     }
 
-    async fn has_blob(&self, tenant: u64, hash: &[u8; 32], size: u64) -> Result<bool, Error> {
+    pub(super) async fn has_blob(&self, tenant: u64, hash: &[u8; 32], size: u64) -> Result<bool, Error> {
         let client = self.db.get().await?;
         let row = client
             .query_opt(

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 
 use super::Mailboxes;
 use super::change::KIND_FOLDER_GONE;
+use super::locks::{forget_locks, locks_of};
 use super::state::wire_u32;
 use crate::access::{Access, OWNER};
 use crate::address::Address;
@@ -31,7 +32,7 @@ impl Mailboxes {
         let nothing = || Error::NotFound("mailbox".into());
         let select =
             "SELECT m.mailbox_id, m.tenant_id, a.address, a.display_name, m.cn, m.used, m.quota, m.messages,
-                m.keywords FROM mailbox m JOIN account a USING (mailbox_id) WHERE m.deleted_at IS NULL";
+                m.keywords, m.locked_until, m.availability FROM mailbox m JOIN account a USING (mailbox_id) WHERE m.deleted_at IS NULL";
         let row = if address.is_empty() {
             let statement = client.prepare_cached(&format!("{select} AND m.mailbox_id = $1")).await?;
             client.query_opt(&statement, &[&bigint(who.mailbox_id)]).await?
@@ -52,6 +53,11 @@ impl Mailboxes {
         if mailbox_id != who.mailbox_id && folders.is_empty() {
             return Err(nothing());
         }
+        let mut locks = Vec::new();
+        if row.get::<_, i64>(9) > unix_now() {
+            locks = locks_of(&self.db.get().await?, mailbox_id).await?;
+            locks.retain(|lock| folders.iter().any(|folder| folder.folder_id == lock.folder_id));
+        }
         Ok(proto::OpenResponse {
             mailbox_id,
             tenant_id: unsigned(row.get(1)),
@@ -65,6 +71,11 @@ impl Mailboxes {
                 messages: unsigned(row.get(7)),
             }),
             keywords: row.get(8),
+            locks,
+            availability: row
+                .get::<_, Option<String>>(10)
+                .filter(|_| mailbox_id == who.mailbox_id)
+                .unwrap_or_default(),
         })
     }
 
@@ -268,7 +279,8 @@ impl Mailboxes {
         let owns = moves
             || request.properties.is_some()
             || request.transparent.is_some()
-            || request.time_zone.is_some();
+            || request.time_zone.is_some()
+            || request.slug.is_some();
         let needed: &[Rights] = if owns { &[Rights::Owner] } else { &[Rights::Visible] };
         self.access.require(who, mailbox, id, needed).await?;
         if request.subscribed.is_some() {
@@ -290,6 +302,9 @@ impl Mailboxes {
             check_name(name)?;
         }
         check_properties(request.properties.as_deref().unwrap_or_default())?;
+        if let Some(slug) = &request.slug {
+            check_name(slug)?;
+        }
         check_time_zone(request.time_zone.as_deref().unwrap_or_default())?;
         let mut client = self.db.get().await?;
         let transaction = client.transaction().await?;
@@ -322,7 +337,7 @@ impl Mailboxes {
                 "the folder's properties are not as they were expected to be".into(),
             ));
         }
-        if moves && role.is_fixed() {
+        if (moves || request.slug.is_some()) && role.is_fixed() {
             return Err(Error::Denied("this folder cannot be renamed or moved".into()));
         }
         if let Some(parent) = parent {
@@ -347,7 +362,8 @@ impl Mailboxes {
                     "UPDATE folder SET parent_id = coalesce($3, parent_id), name = coalesce($4, name),
                          subscribed = coalesce($5, subscribed), role = coalesce($6, role), cn = $7,
                          properties = nullif(coalesce($8, properties), ''::bytea),
-                         transparent = coalesce($9, transparent), time_zone = nullif(coalesce($10, time_zone), '')
+                         transparent = coalesce($9, transparent), time_zone = nullif(coalesce($10, time_zone), ''),
+                         slug = coalesce($11, slug)
                      WHERE mailbox_id = $1 AND folder_id = $2 RETURNING {COLUMNS}"
                 ),
                 &[
@@ -361,10 +377,14 @@ impl Mailboxes {
                     &request.properties.as_deref(),
                     &request.transparent,
                     &request.time_zone,
+                    &request.slug,
                 ],
             )
             .await
             .map_err(|e| named(e, request.name.as_deref().unwrap_or("a folder of this name")))?;
+        if request.slug.is_some() {
+            forget_locks(&transaction, mailbox, id, "").await?;
+        }
         transaction.commit().await?;
         self.events.publish(mailbox, 0, unsigned(cn));
         let mut folder = from_row(&row);
@@ -424,6 +444,7 @@ impl Mailboxes {
         transaction
             .execute("DELETE FROM folder_permission WHERE mailbox_id = $1 AND folder_id = $2", &[&m, &f])
             .await?;
+        forget_locks(&transaction, mailbox, id, "").await?;
         transaction.commit().await?;
         self.access.forget_grants();
         self.events.publish(mailbox, 0, unsigned(cn));

@@ -81,7 +81,25 @@ impl Mailboxes {
         check(&window)?;
         let mut calendars = self.calendars(mailbox).await?;
         calendars.retain(|calendar| !calendar.transparent);
-        self.busy_by(mailbox, &calendars, &window, ignore_uid).await
+        let times = self.busy_by(mailbox, &calendars, &window, ignore_uid).await?;
+        self.with_unavailable(mailbox, &calendars, &window, times).await
+    }
+
+    /// With the times at which the owner is not to be met at all.
+    async fn with_unavailable(
+        &self,
+        mailbox: u64,
+        calendars: &[Calendar],
+        window: &Range<i64>,
+        mut times: BusyTimes,
+    ) -> Result<BusyTimes, Error> {
+        let zone = calendars.first().map_or_else(TimeZone::utc, |calendar| calendar.zone.clone());
+        let more = self.unavailable(mailbox, zone, window).await?;
+        if more.is_empty() {
+            return Ok(times);
+        }
+        times.extend(more);
+        Ok(bounded(merged(times)))
     }
 
     async fn person_busy(
@@ -112,7 +130,10 @@ impl Mailboxes {
         });
         let told = told.collect();
         calendars.retain(|calendar| !calendar.transparent || request.folder_id != 0);
-        let times = self.busy_by(mailbox, &calendars, window, &request.ignore_uid).await?;
+        let mut times = self.busy_by(mailbox, &calendars, window, &request.ignore_uid).await?;
+        if request.folder_id == 0 {
+            times = self.with_unavailable(mailbox, &calendars, window, times).await?;
+        }
         let times = times.into_iter().map(|(time, busy)| proto::BusyTime {
             start: time.start,
             end: time.end,
@@ -259,7 +280,7 @@ fn check(window: &Range<i64>) -> Result<(), Error> {
 }
 
 /// The zone of floating times that a folder says.
-fn zone(said: &str) -> TimeZone {
+pub(super) fn zone(said: &str) -> TimeZone {
     let of_calendar = || {
         let calendar = Component::parse(said.trim().as_bytes(), &icalendar::Limits::default()).ok()?;
         TimeZone::from_vtimezone(calendar.component("VTIMEZONE")?).ok()

@@ -14,10 +14,13 @@ use proto::put_item_request::Expected;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::attachments::note_attachments;
 use super::change::{Change, KIND_GONE};
 use super::content::Content;
 use super::fetch::gather;
+use super::item_properties::{MOST_DERIVED, MOST_DERIVED_FROM};
 use super::itip_messages::{self, Origin};
+use super::locks::{forget_locks, in_the_way_of_item, locks_of};
 use super::state::{FolderState, Row, SEEN, log_change, wire_u32};
 use super::store_messages::{NewMessage, Stored, store_in};
 use super::{Mailboxes, Ranges};
@@ -83,11 +86,18 @@ impl Mailboxes {
             content: content.clone(),
         };
         let origin = Origin { tenant, mailbox, actor, item_uid: &facts.item_uid };
-        let send = (origin, request.send.as_slice());
-        let outcome = self.put_locked(&mut state, &facts, new, request.expected.as_ref(), rights, send).await;
+        let terms = Terms {
+            actor,
+            rights,
+            expected: request.expected.as_ref(),
+            submitted: request.submitted.as_ref(),
+            attachments: &request.attachments,
+            send: (origin, &request.send),
+        };
+        let outcome = self.put_locked(&mut state, &facts, new, terms).await;
         match &outcome {
             Ok(Put::Stored(_)) => self.remember(mailbox, content.id, super::append::cached(&content)),
-            Ok(Put::There(_) | Put::UidTaken(_)) => {}
+            Ok(Put::There(_) | Put::UidTaken(_) | Put::Locked(_)) => {}
             // What was read in a transaction that did not commit is not true.
             Err(_) => state.forget(),
         }
@@ -99,6 +109,7 @@ impl Mailboxes {
             }
             Put::There(response) => response,
             Put::UidTaken(name) => proto::PutItemResponse { uid_taken_by: name, ..Default::default() },
+            Put::Locked(locked) => proto::PutItemResponse { locked, ..Default::default() },
         })
     }
 
@@ -107,15 +118,17 @@ impl Mailboxes {
         state: &mut FolderState,
         facts: &proto::ItemFacts,
         mut new: NewMessage,
-        expected: Option<&Expected>,
-        rights: u32,
-        (origin, send): (Origin<'_>, &[proto::SchedulingMessage]),
+        terms: Terms<'_>,
     ) -> Result<Put, Error> {
         let (mailbox, folder) = (new.mailbox, new.folder);
         let (m, f) = (bigint(mailbox), bigint(folder));
         let mut client = self.db.get().await?;
         let transaction = client.transaction().await?;
-        transaction.execute("SELECT FROM mailbox WHERE mailbox_id = $1 FOR UPDATE", &[&m]).await?;
+        let statement = transaction
+            .prepare_cached("SELECT locked_until FROM mailbox WHERE mailbox_id = $1 FOR UPDATE")
+            .await?;
+        let row = transaction.query_opt(&statement, &[&m]).await?;
+        let has_locks = row.is_some_and(|row| row.get::<_, i64>(0) > unix_now());
         state.catch_up(&transaction, mailbox, folder).await?;
         let statement = transaction
             .prepare_cached(
@@ -143,7 +156,7 @@ impl Mailboxes {
                 ..Default::default()
             }));
         }
-        let is_met = match (expected, old) {
+        let is_met = match (terms.expected, old) {
             (None, _) | (Some(Expected::Absent(false) | Expected::Present(false)), _) => true,
             (Some(Expected::Absent(true)), old) => old.is_none(),
             (Some(Expected::Present(true)), old) => old.is_some(),
@@ -155,8 +168,16 @@ impl Mailboxes {
             return Err(Error::Conflict("the item is not as it was expected to be".into()));
         }
         let needed = if old.is_some() { Rights::Edit } else { Rights::Create };
-        if rights & needed as u32 == 0 {
+        if terms.rights & needed as u32 == 0 {
             return Err(denied());
+        }
+        if let (true, Some(submitted)) = (has_locks, terms.submitted) {
+            let locks = locks_of(&transaction, mailbox).await?;
+            let at = (folder, facts.name.as_str());
+            let locked = in_the_way_of_item(&locks, terms.actor, submitted, at, old.is_none());
+            if !locked.is_empty() {
+                return Ok(Put::Locked(locked));
+            }
         }
         if let Some((row, _)) = old {
             new.flags |= row.flags;
@@ -191,6 +212,7 @@ impl Mailboxes {
                 ],
             )
             .await?;
+        note_attachments(&transaction, mailbox, new.content.id, terms.attachments).await?;
         let created = old.is_none();
         if !created {
             // The version that was is for nobody to find again.
@@ -200,6 +222,7 @@ impl Mailboxes {
             cn = log_change(&transaction, state, mailbox, folder, &change).await?;
             state.replay(&change, cn);
         }
+        let (origin, send) = terms.send;
         itip_messages::add(&transaction, origin, send).await?;
         transaction.commit().await?;
         Ok(Put::Stored(proto::PutItemResponse { created, uid, item_id, cn, ..Default::default() }))
@@ -213,10 +236,26 @@ impl Mailboxes {
     ) -> Result<proto::DeleteItemResponse, Error> {
         let (mailbox, folder) = (request.mailbox_id, request.folder_id);
         self.access.require(who, mailbox, folder, &[Rights::Delete]).await?;
-        if !request.send.is_empty() {
-            return self.delete_telling(who, request).await;
-        }
         let client = self.db.get().await?;
+        let locks = match &request.submitted {
+            Some(_) => locks_of(&client, mailbox).await?,
+            None => Vec::new(),
+        };
+        if let Some(submitted) = &request.submitted {
+            let locked = in_the_way_of_item(&locks, who.account_id, submitted, (folder, &request.name), true);
+            if !locked.is_empty() {
+                return Ok(proto::DeleteItemResponse { locked, ..Default::default() });
+            }
+        }
+        let has_own = locks.iter().any(|lock| lock.folder_id == folder && lock.name == request.name);
+        if !request.send.is_empty() {
+            drop(client);
+            let response = self.delete_telling(who, request).await?;
+            if has_own {
+                forget_locks(&self.db.get().await?, mailbox, folder, &request.name).await?;
+            }
+            return Ok(response);
+        }
         let uids: HashSet<u32> = by_name(&client, mailbox, folder, std::slice::from_ref(&request.name))
             .await?
             .into_keys()
@@ -236,7 +275,14 @@ impl Mailboxes {
         match (is_there, is_met) {
             (false, _) => Err(Error::NotFound("item".into())),
             (true, false) => Err(Error::Conflict("the item is not as it was expected to be".into())),
-            (true, true) => Ok(proto::DeleteItemResponse { cn: state.cn }),
+            (true, true) => {
+                let cn = state.cn;
+                drop(state);
+                if has_own {
+                    forget_locks(&self.db.get().await?, mailbox, folder, &request.name).await?;
+                }
+                Ok(proto::DeleteItemResponse { cn, ..Default::default() })
+            }
         }
     }
 
@@ -277,7 +323,7 @@ impl Mailboxes {
         state.replay(&change, cn);
         drop(state);
         self.committed(mailbox, folder, cn);
-        Ok(proto::DeleteItemResponse { cn })
+        Ok(proto::DeleteItemResponse { cn, ..Default::default() })
     }
 
     /// Pages of items, by UID.
@@ -348,16 +394,20 @@ impl Mailboxes {
         highest_cn: u64,
     ) -> Result<proto::ItemsChunk, Error> {
         let ids: Vec<Uuid> = page.iter().map(|(row, _)| row.content_id).collect();
-        let contents = self.contents(request.mailbox_id, &ids, request.body).await?;
+        let contents = self.contents(request.mailbox_id, &ids, request.body || request.properties).await?;
         let mut items = Vec::with_capacity(page.len());
+        let mut texts = Vec::new();
         for (row, named) in page {
             // Its row went meanwhile.
             let Some(content) = contents.get(&row.content_id) else { continue };
-            let body = if request.body && content.size <= request.max_body {
-                Some(self.whole_body(tenant, content).await?)
-            } else {
-                None
-            };
+            let wanted = request.body && content.size <= request.max_body;
+            let derived = request.properties && content.size <= MOST_DERIVED_FROM;
+            let whole = if wanted || derived { Some(self.whole_body(tenant, content).await?) } else { None };
+            if let (true, Some(whole)) = (derived, &whole) {
+                let header = usize::try_from(content.header_size).unwrap_or(usize::MAX).min(whole.len());
+                texts.push((items.len(), whole.slice(header..)));
+            }
+            let body = whole.filter(|_| wanted);
             items.push(proto::Item {
                 facts: Some(named.facts.clone()),
                 uid: row.uid,
@@ -368,7 +418,15 @@ impl Mailboxes {
                 header_size: content.header_size,
                 created_at: row.received_at,
                 body,
+                properties: None,
             });
+        }
+        if !texts.is_empty() {
+            for (at, properties) in self.derived(request.mailbox_id, request.folder_id, texts).await? {
+                if let Some(item) = items.get_mut(at) {
+                    item.properties = Some(properties);
+                }
+            }
         }
         Ok(proto::ItemsChunk { highest_cn, items, ..Default::default() })
     }
@@ -381,6 +439,18 @@ impl Mailboxes {
     }
 }
 
+/// Under what conditions an item is put.
+struct Terms<'a> {
+    /// The account; 0 = none.
+    actor: u64,
+    rights: u32,
+    expected: Option<&'a Expected>,
+    submitted: Option<&'a proto::Submitted>,
+    attachments: &'a [Bytes],
+    /// Who is told.
+    send: (Origin<'a>, &'a [proto::SchedulingMessage]),
+}
+
 /// What came of a put.
 enum Put {
     Stored(proto::PutItemResponse),
@@ -388,6 +458,8 @@ enum Put {
     There(proto::PutItemResponse),
     /// By the item of this name.
     UidTaken(String),
+    /// By these.
+    Locked(Vec<proto::Lock>),
 }
 
 fn denied() -> Error {
@@ -519,6 +591,10 @@ fn page_length(rows: &[(Row, Named)], request: &proto::ItemsRequest) -> usize {
         weight += 256;
         if request.body && row.size <= request.max_body {
             weight += row.size;
+        }
+        if request.properties {
+            // About what they are; a text of a few lines has some 2 KiB of them.
+            weight += 2048 + row.size.min(MOST_DERIVED as u64);
         }
         if weight > PAGE_OCTETS && i > 0 {
             return i;

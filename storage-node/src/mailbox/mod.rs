@@ -1,6 +1,8 @@
 //! Mailboxes: folders, messages, their state, and what changed.
 
 mod append;
+mod attachments;
+mod availability;
 mod calendar_copy;
 pub(crate) mod change;
 mod changes;
@@ -11,8 +13,10 @@ mod fetch;
 mod fold;
 mod folders;
 mod free_busy;
+mod item_properties;
 mod items;
 mod itip_messages;
+mod locks;
 mod permissions;
 mod proxies;
 mod ranges;
@@ -31,6 +35,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::events::Events;
 
+pub(crate) use attachments::GONE_ATTACHMENTS;
 pub(crate) use calendar_copy::CalendarCopy;
 pub(crate) use content::{pack, unzstd as unpack};
 pub(crate) use fold::keep_folding;

@@ -46,18 +46,22 @@ impl Scheduling {
             busy.extend(some.into_iter().filter(|(_, kind)| *kind != Busy::Elsewhere).map(|(time, _)| time));
             from = until;
         }
-        let (own, message, existing, rules) =
-            (own.to_owned(), message.clone(), existing.cloned(), rules.clone());
+        let (own, asked, existing, by) = (own.to_owned(), message.clone(), existing.cloned(), rules.clone());
         let work = move || {
             let is_of_tenant = is_proven && names.is_some();
             let names = names.unwrap_or_else(|| vec![organizer]);
             let asking = Asking { names: &names, is_of_tenant, existing: existing.as_ref() };
-            let decision = decide(&rules, &message, &own, &asking, &busy, now);
-            outcome(&rules, &decision, &copy, &message, existing.is_some(), &own)
+            let decision = decide(&by, &asked, &own, &asking, &busy, now);
+            let is_open = matches!(decision, Decision::Tentative(_) | Decision::Left(_));
+            (is_open, outcome(&by, &decision, &copy, &asked, existing.is_some(), &own))
         };
-        tokio::task::spawn_blocking(work)
+        let (is_open, outcome) = tokio::task::spawn_blocking(work)
             .await
-            .map_err(|error| Error::Internal(format!("a request was not answered: {error}")))
+            .map_err(|error| Error::Internal(format!("a request was not answered: {error}")))?;
+        if is_open {
+            self.ask_delegates(owner, &rules.delegates, message).await?;
+        }
+        Ok(outcome)
     }
 }
 
@@ -72,14 +76,18 @@ fn outcome(
     if matches!(decision, Decision::Ignored(_)) {
         return Outcome::Nothing("left_alone");
     }
+    // What the organizer hears is what is another answer than the request has.
+    let mut asked = message.clone();
+    asked.remove("METHOD");
     let answer = answered(copy, message, own, decision);
-    let send: Vec<proto::SchedulingMessage> = to_organizer(copy, Some(&answer), own)
-        .into_iter()
-        .map(|reply| proto::SchedulingMessage {
-            recipient: reply.recipient,
-            calendar: reply.calendar.to_string().into(),
-        })
-        .collect();
+    let send: Vec<proto::SchedulingMessage> =
+        to_organizer(&asked, Some(&answered(&asked, &asked, own, decision)), own)
+            .into_iter()
+            .map(|reply| proto::SchedulingMessage {
+                recipient: reply.recipient,
+                calendar: reply.calendar.to_string().into(),
+            })
+            .collect();
     // What was booked before is not any more: it stays as declined, which takes nobody's time.
     if matches!(decision, Decision::Declined(_)) && !is_booked {
         return Outcome::Send(send);

@@ -163,6 +163,7 @@ impl Scheduling {
             send: Vec::new(),
             is_meeting: false,
             expected: None,
+            ..Default::default()
         };
         self.mailboxes.put_own(owner.tenant_id, request).await?;
         Ok(())
@@ -225,6 +226,7 @@ impl Scheduling {
             send,
             is_meeting: false,
             expected: Some(copy.map_or(Expected::Absent(true), |copy| Expected::ContentId(copy.content_id))),
+            ..Default::default()
         };
         let is_stored = self.mailboxes.put_own(tenant, request).await?.uid_taken_by.is_empty();
         if is_stored && tells {

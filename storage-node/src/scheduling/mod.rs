@@ -3,6 +3,7 @@
 //! The rules are `kontor_model::scheduling`; here is where they meet everybody's calendars.
 
 mod booking;
+mod delegates;
 mod incoming;
 mod outgoing;
 mod trust;

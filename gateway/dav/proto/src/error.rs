@@ -191,6 +191,16 @@ preconditions! {
     DefaultCalendarNeeded = CALDAV "default-calendar-needed" 403,
     /// RFC 6638 §9.2
     ValidScheduleDefaultCalendarUrl = CALDAV "valid-schedule-default-calendar-URL" 403,
+    /// RFC 8607 §3.4.3
+    ValidAction = CALDAV "valid-action" 403,
+    /// RFC 8607 §3.4.3
+    ValidRid = CALDAV "valid-rid" 403,
+    /// RFC 8607 §3.4.3
+    ValidManagedId = CALDAV "valid-managed-id" 403,
+    /// RFC 8607 §3.4.3
+    MaxAttachmentSize = CALDAV "max-attachment-size" 403,
+    /// RFC 8607 §3.4.3
+    MaxAttachmentsPerResource = CALDAV "max-attachments-per-resource" 403,
     /// RFC 6352 §6.3.2.1, §8.6
     SupportedAddressData = CARDDAV "supported-address-data" 403,
     /// RFC 6352 §5.1.1: the same for an answer.

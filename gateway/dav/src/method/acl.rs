@@ -26,6 +26,7 @@ pub(crate) async fn acl(call: &Call<'_>, place: &Place) -> Result<Answer, Failur
     let collection = call.collection(*tree, address, slug).await?;
     let asked = Acl::parse(&call.body, call.limits)?;
     require_owner(&collection)?;
+    collection.unlocked(call)?;
     // Everybody: what is not granted to them is taken from them, where they had it unasked too.
     let mut wanted = BTreeMap::from([("default".to_owned(), 0)]);
     for ace in &asked.aces {

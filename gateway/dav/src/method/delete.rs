@@ -1,13 +1,14 @@
 //! DELETE (RFC 4918 §9.6): items go to Recoverable Items, and so does what is in a collection.
 
 use http::StatusCode;
+use kontor_dav_proto::Precondition;
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::{DeleteItemRequest, SchedulingMessage};
 
 use crate::answer::{Answer, Failure, status};
 use crate::birthdays;
 use crate::call::Call;
-use crate::condition::{failed, version};
+use crate::condition::{failed, if_holds, version};
 use crate::derived::Source;
 use crate::home::Collection;
 use crate::place::Place;
@@ -40,6 +41,8 @@ pub(crate) async fn delete(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
             if collection.folder.role != 0 {
                 return Err(Failure::forbidden("a mailbox always has this collection"));
             }
+            if_holds(call, place).await?;
+            collection.wholly_unlocked(call)?;
             call.session.delete_folder(collection.mailbox_id, collection.folder.folder_id).await?;
         }
         _ => return Err(Failure::forbidden("this place is always there")),
@@ -61,10 +64,14 @@ pub(super) async fn remove(
         folder_id: collection.folder.folder_id,
         name: name.to_owned(),
         content_id: version,
+        submitted: Some(call.submitted()?),
         send,
     };
     match call.session.delete_item(request).await {
         Err(StoreError::Conflict(_)) if is_conditional => Err(failed()),
-        removed => Ok(removed.map(|_| ())?),
+        removed => match removed?.locked.as_slice() {
+            [] => Ok(()),
+            locks => Err(collection.locked(Precondition::LockTokenSubmitted, locks)),
+        },
     }
 }

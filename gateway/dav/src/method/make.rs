@@ -14,7 +14,7 @@ use crate::answer::{Answer, Failure, put, status, xml};
 use crate::birthdays;
 use crate::call::Call;
 use crate::guest::shared_in;
-use crate::home::{Holds, INBOX, OUTBOX, components_in};
+use crate::home::{Holds, INBOX, OUTBOX, components_in, free_name};
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
 use crate::property::MadeBy;
@@ -92,7 +92,8 @@ async fn make(
         } else if is_transparency(&property.name) {
             transparent = Some(property.has(CALDAV, "transparent"));
         } else {
-            kept.set(property);
+            let refuse = |precondition| Failure::precondition(precondition, "the calendar's zone is none");
+            kept.choose(property).map_err(refuse)?;
         }
     }
     let is_subscription = match Subscription::begin(&mut kept) {
@@ -104,12 +105,7 @@ async fn make(
         let error = ErrorBody::with(Element::new(Name::calendarserver("source"))).described(what);
         Failure::Condition(StatusCode::FORBIDDEN, error)
     })?;
-    let taken = |name: &str| {
-        opened.folders.iter().any(|folder| folder.parent_id == 0 && folder.name.eq_ignore_ascii_case(name))
-    };
-    // People may call several things the same, folders of one level may not.
-    let names = (2..100).map(|n| format!("{name} ({n})"));
-    let name = [name.clone()].into_iter().chain(names).find(|name| !taken(name)).unwrap_or(name);
+    let name = free_name(&opened.folders, &name);
     let request = CreateFolderRequest {
         mailbox_id: opened.mailbox_id,
         parent_id: 0,

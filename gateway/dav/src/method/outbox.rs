@@ -10,15 +10,9 @@ use kontor_storage_client::proto::{FreeBusyRequest, PersonBusy};
 
 use crate::answer::{Answer, Failure, xml};
 use crate::call::Call;
-use crate::home::OUTBOX;
-use crate::place::{Place, Tree};
 use crate::scheduling::is_own;
 
-pub(super) async fn post(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
-    let Place::Collection(Tree::Calendars, owner, slug) = place else { return Err(Call::not_here()) };
-    if slug != OUTBOX {
-        return Err(Call::not_here());
-    }
+pub(super) async fn busy(call: &Call<'_>, owner: &str) -> Result<Answer, Failure> {
     if !call.session.info().address.eq_ignore_ascii_case(owner) {
         return Err(Failure::not_found());
     }

@@ -28,6 +28,7 @@ pub(crate) async fn propfind(call: &Call<'_>, place: &Place) -> Result<Answer, F
         calendar_data: None,
         address_data: None,
         minimal: prefer.is_minimal(),
+        without_zones: call.without_zones()?,
     };
     let mut answer = describe(call, place, depth, wanted, !prefer.depth_noroot).await?;
     if let Some(applied) = prefer.applied() {
@@ -93,6 +94,8 @@ async fn describe(
                 }
             }
         }
+        // It is had with GET alone.
+        Place::Attachment(..) => return Err(Call::not_here()),
         Place::Principal(address) => {
             let person = person(call, address).await?;
             say(&mut out, &PrincipalResource { person: &person, viewer });
@@ -148,7 +151,8 @@ pub(super) fn of_collection<'a>(
     permissions: Permissions,
 ) -> CollectionResource<'a> {
     let viewer = call.session.info().address.as_str();
-    CollectionResource { collection, viewer, max_item: call.config.max_item, permissions }
+    let (max_item, max_attachment) = (call.config.max_item, call.config.max_attachment);
+    CollectionResource { collection, viewer, max_item, max_attachment, permissions }
 }
 
 /// Who may do what in a collection, where it is asked for and may be told.
@@ -212,6 +216,7 @@ impl Lister for Members {
             viewer: &self.viewer,
             calendar_data: self.wanted.calendar_data.as_ref(),
             address_data: self.wanted.address_data.as_ref(),
+            without_zones: self.wanted.without_zones,
             floating: &self.floating,
         };
         out.response(&response(&resource, &self.wanted.properties, self.wanted.minimal));

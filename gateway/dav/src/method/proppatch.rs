@@ -6,13 +6,14 @@ use kontor_dav_proto::{CALDAV, DAV, Element, Name, Precondition, Reference};
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::{SetCalendarProxiesRequest, UpdateFolderRequest, UpdateSharedRequest};
 
+use super::availability;
 use crate::answer::{Answer, Failure, multistatus};
 use crate::birthdays;
 use crate::call::Call;
 use crate::derived::Source;
 use crate::guest::Guest;
-use crate::home::Collection;
-use crate::place::Place;
+use crate::home::{Collection, INBOX};
+use crate::place::{Place, Tree};
 use crate::property::MadeBy;
 
 pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
@@ -20,10 +21,19 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
     if let Place::Proxy(address, writes) = place {
         return proxies(call, place, address, *writes, &update).await;
     }
+    if let Place::Home(Tree::Calendars, owner) = place {
+        return availability::proppatch(call, place, owner, &update).await;
+    }
+    if let Place::Collection(Tree::Calendars, owner, slug) = place
+        && slug == INBOX
+        && availability::is_all_of(&update)
+    {
+        return availability::proppatch(call, place, owner, &update).await;
+    }
     let Place::Collection(tree, address, slug) = place else {
         // The properties of anything else are ours to say.
         let refused: Vec<Name> = update.changes.iter().map(|change| change.name().clone()).collect();
-        return Ok(answer(place, &update, &refused));
+        return Ok(answer(place, &update, &refused, PROTECTED));
     };
     let collection = call.collection(*tree, address, slug).await?;
     let refused: Vec<Name> = update
@@ -34,11 +44,12 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         .cloned()
         .collect();
     if !refused.is_empty() {
-        return Ok(answer(place, &update, &refused));
+        return Ok(answer(place, &update, &refused, PROTECTED));
     }
     if let Some(guest) = &collection.guest {
         return of_guest(call, place, &collection, guest, &update).await;
     }
+    collection.unlocked(call)?;
     let mut kept = collection.kept.clone();
     let (mut name, mut transparent) = (None, None);
     for change in &update.changes {
@@ -52,13 +63,17 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
                 transparent = Some(element.has(CALDAV, "transparent"));
             }
             PropertyChange::Remove(removed) if is_transparency(removed) => transparent = Some(false),
-            PropertyChange::Set(element) => kept.set(element.clone()),
-            PropertyChange::Remove(removed) => kept.remove(removed),
+            PropertyChange::Set(element) => {
+                if let Err(precondition) = kept.choose(element.clone()) {
+                    return Ok(answer(place, &update, std::slice::from_ref(&element.name), precondition));
+                }
+            }
+            PropertyChange::Remove(removed) => kept.forget(removed),
         }
     }
     if let Source::Birthdays(_) = &collection.source {
         birthdays::patch(call, &kept, name.as_deref()).await?;
-        return Ok(answer(place, &update, &[]));
+        return Ok(answer(place, &update, &[], PROTECTED));
     }
     let name = name.map(|name| folder_name(&name)).filter(|name| *name != collection.folder.name);
     let time_zone = kept.time_zone_text();
@@ -79,7 +94,7 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
     {
         call.session.update_folder(request).await?;
     }
-    Ok(answer(place, &update, &[]))
+    Ok(answer(place, &update, &[], PROTECTED))
 }
 
 /// What a guest says, for their own eyes. Whether it makes somebody busy is not theirs to say: it does not them.
@@ -93,7 +108,7 @@ async fn of_guest(
     let names = update.changes.iter().map(PropertyChange::name);
     let refused: Vec<Name> = names.filter(|name| is_transparency(name)).cloned().collect();
     if !refused.is_empty() {
-        return Ok(answer(place, update, &refused));
+        return Ok(answer(place, update, &refused, PROTECTED));
     }
     let mut kept = guest.kept.clone();
     for change in &update.changes {
@@ -108,7 +123,7 @@ async fn of_guest(
         properties: kept.write().into(),
     };
     call.session.update_shared(request).await?;
-    Ok(answer(place, update, &[]))
+    Ok(answer(place, update, &[], PROTECTED))
 }
 
 /// Who acts for the owner: the members of the group that stands for them.
@@ -124,33 +139,34 @@ async fn proxies(
         [PropertyChange::Set(element)] if is_own && element.is(DAV, "group-member-set") => element,
         changes => {
             let refused: Vec<Name> = changes.iter().map(|change| change.name().clone()).collect();
-            return Ok(answer(place, update, &refused));
+            return Ok(answer(place, update, &refused, PROTECTED));
         }
     };
     let mut addresses = Vec::new();
     for href in members.all(DAV, "href") {
         match Reference::parse(&href.text(), call.limits).ok().and_then(|found| Place::of(&found.href)) {
             Some(Place::Principal(address)) if address.contains('@') => addresses.push(address),
-            _ => return Ok(answer(place, update, std::slice::from_ref(&members.name))),
+            _ => return Ok(answer(place, update, std::slice::from_ref(&members.name), PROTECTED)),
         }
     }
     match call.session.set_calendar_proxies(SetCalendarProxiesRequest { writes, addresses }).await {
-        Err(StoreError::Invalid(_)) => Ok(answer(place, update, std::slice::from_ref(&members.name))),
+        Err(StoreError::Invalid(_)) => {
+            Ok(answer(place, update, std::slice::from_ref(&members.name), PROTECTED))
+        }
         set => {
             set?;
-            Ok(answer(place, update, &[]))
+            Ok(answer(place, update, &[], PROTECTED))
         }
     }
 }
 
 /// What became of each property: when one is refused, none of the others is set either.
-fn answer(place: &Place, update: &PropertyUpdate, refused: &[Name]) -> Answer {
+pub(super) fn answer(place: &Place, update: &PropertyUpdate, refused: &[Name], why: Precondition) -> Answer {
     let response = update.changes.iter().map(PropertyChange::name).fold(
         Response::new(place.href()),
         |response, name| {
             if refused.contains(name) {
-                let error = ErrorBody::of(Precondition::CannotModifyProtectedProperty);
-                response.refused(403, name.clone(), error)
+                response.refused(403, name.clone(), ErrorBody::of(why))
             } else {
                 response.with(if refused.is_empty() { 200 } else { 424 }, Element::new(name.clone()))
             }
@@ -177,6 +193,7 @@ pub(crate) fn folder_name(text: &str) -> String {
     name.get(..end.unwrap_or_default()).unwrap_or_default().trim().to_owned()
 }
 
+pub(super) const PROTECTED: Precondition = Precondition::CannotModifyProtectedProperty;
 /// Octets.
 const MOST_NAME: usize = 255;
 

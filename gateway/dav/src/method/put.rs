@@ -6,14 +6,14 @@ use kontor_dav_proto::Precondition;
 use kontor_dav_proto::header::ETag;
 use kontor_dav_proto::response::ErrorBody;
 use kontor_storage_client::StoreError;
-use kontor_storage_client::proto::SchedulingMessage;
 use kontor_storage_client::proto::put_item_request::Expected;
+use kontor_storage_client::proto::{PutItemRequest, SchedulingMessage};
 
 use crate::answer::{Answer, Failure, put as put_header, status};
 use crate::call::Call;
 use crate::condition::{expected, failed};
 use crate::home::{Collection, Holds};
-use crate::item::{NewItem, tag};
+use crate::item::{NewItem, tag, without_zones};
 use crate::place::{Place, Tree};
 use crate::scheduling;
 
@@ -52,8 +52,9 @@ async fn put_once(
     let Some(change) = change else {
         let created = store(call, collection, name, &item, expected).await?;
         let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-        // What is stored is what came, to the octet, so the client need not fetch it (RFC 4791 §5.3.4).
-        put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+        if is_seen_as_sent(call, &item)? {
+            put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+        }
         return Ok(answer);
     };
     if let Some(text) = &change.text {
@@ -62,13 +63,19 @@ async fn put_once(
     let about = About { send: change.send, is_meeting: change.is_meeting };
     let created = store_telling(call, collection, name, &item, Some(change.expected), about).await?;
     let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-    if change.text.is_none() {
+    if change.text.is_none() && is_seen_as_sent(call, &item)? {
         put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
     }
     if let Some(tag) = change.tag {
         put_header(&mut answer, SCHEDULE_TAG, &format!("\"{tag}\""));
     }
     Ok(answer)
+}
+
+/// Whether what is served is what came, to the octet, so that the client need not fetch it (RFC 4791 §5.3.4). Who leaves
+/// zones out does not get them either.
+fn is_seen_as_sent(call: &Call<'_>, item: &NewItem) -> Result<bool, Failure> {
+    if call.without_zones()? { Ok(without_zones(call.body.clone()) == call.body) } else { Ok(item.as_sent) }
 }
 
 /// Without a collection there is nothing that could hold the item: 409 (RFC 4918 §9.7.1).
@@ -113,13 +120,23 @@ async fn store_telling(
     about: About,
 ) -> Result<bool, Failure> {
     let is_conditional = expected.is_some();
-    let (place, facts, is_meeting) = (collection.store_place(), item.facts(name), about.is_meeting);
-    let stored =
-        call.session.put_item_telling(place, facts, &item.content, expected, about.send, is_meeting).await;
+    let request = PutItemRequest {
+        facts: Some(item.facts(name)),
+        expected,
+        submitted: Some(call.submitted()?),
+        attachments: item.attachments.clone(),
+        send: about.send,
+        is_meeting: about.is_meeting,
+        ..PutItemRequest::default()
+    };
+    let stored = call.session.put_item_with(collection.store_place(), &item.content, request).await;
     let stored = match stored {
         Err(StoreError::Conflict(_)) if is_conditional => return Err(failed()),
         stored => stored?,
     };
+    if !stored.locked.is_empty() {
+        return Err(collection.locked(Precondition::LockTokenSubmitted, &stored.locked));
+    }
     if stored.uid_taken_by.is_empty() {
         return Ok(stored.created);
     }
@@ -134,12 +151,17 @@ async fn store_telling(
         );
         return Err(Failure::Condition(StatusCode::FORBIDDEN, error));
     }
+    Err(uid_taken(collection, &stored.uid_taken_by))
+}
+
+/// The refusal of an object whose UID another one has.
+pub(super) fn uid_taken(collection: &Collection, by: &str) -> Failure {
     let precondition = match collection.holds.tree() {
         Tree::Calendars => Precondition::NoUidConflict,
         Tree::AddressBooks => Precondition::NoAddressUidConflict,
     };
-    let other = collection.item_place(&stored.uid_taken_by).href();
-    Err(Failure::Condition(StatusCode::FORBIDDEN, ErrorBody::with_hrefs(precondition, [other.as_str()])))
+    let other = collection.item_place(by).href();
+    Failure::Condition(StatusCode::FORBIDDEN, ErrorBody::with_hrefs(precondition, [other.as_str()]))
 }
 
 pub(super) const SCHEDULE_TAG: HeaderName = HeaderName::from_static("schedule-tag");

@@ -26,8 +26,9 @@ pub(super) fn wanted(
     properties: PropFind,
     calendar_data: Option<CalendarData>,
     address_data: Option<AddressData>,
-) -> Wanted {
-    Wanted { properties, calendar_data, address_data, minimal: call.prefer().is_minimal() }
+) -> Result<Wanted, Failure> {
+    let (minimal, without_zones) = (call.prefer().is_minimal(), call.without_zones()?);
+    Ok(Wanted { properties, calendar_data, address_data, minimal, without_zones })
 }
 
 pub(super) async fn calendar_query(
@@ -35,7 +36,7 @@ pub(super) async fn calendar_query(
     collection: Collection,
     asked: CalendarQuery,
 ) -> Result<Answer, Failure> {
-    let wanted = wanted(call, asked.properties, asked.data, None);
+    let wanted = wanted(call, asked.properties, asked.data, None)?;
     let is_all = matches_everything(&asked.filter, &collection);
     let request = ItemsRequest {
         body: wanted.needs_body() || !is_all,
@@ -115,7 +116,7 @@ pub(super) async fn addressbook_query(
     collection: Collection,
     asked: AddressbookQuery,
 ) -> Result<Answer, Failure> {
-    let wanted = wanted(call, asked.properties, None, asked.data);
+    let wanted = wanted(call, asked.properties, None, asked.data)?;
     let items = match &collection.source {
         Source::Directory => directory::candidates(call.session, &asked.filter),
         _ => call.items(&collection, ItemsRequest { body: true, ..ItemsRequest::default() }).await?,

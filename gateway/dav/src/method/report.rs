@@ -17,7 +17,7 @@ pub(crate) async fn report(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
         }
         Report::CalendarMultiget(asked) => {
             let collection = collection(call, place, Tree::Calendars).await?;
-            let wanted = query::wanted(call, asked.properties, asked.data, None);
+            let wanted = query::wanted(call, asked.properties, asked.data, None)?;
             query::multiget(call, collection, wanted, &asked.hrefs).await
         }
         Report::FreeBusyQuery(asked) => free_busy::free_busy(call, place, asked).await,
@@ -26,7 +26,7 @@ pub(crate) async fn report(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
         }
         Report::AddressbookMultiget(asked) => {
             let collection = collection(call, place, Tree::AddressBooks).await?;
-            let wanted = query::wanted(call, asked.properties, None, asked.data);
+            let wanted = query::wanted(call, asked.properties, None, asked.data)?;
             query::multiget(call, collection, wanted, &asked.hrefs).await
         }
         Report::SyncCollection(asked) => {

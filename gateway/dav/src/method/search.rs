@@ -287,7 +287,7 @@ pub(super) async fn expand_property(
             let (owner, members) = (person.address.as_str(), members.as_deref());
             values(&ProxyResource { owner, writes: *writes, members, viewer }, &names)
         }
-        Place::Item(..) => return Err(Call::not_here()),
+        Place::Item(..) | Place::Attachment(..) => return Err(Call::not_here()),
         place => values(&PlaceResource { place, viewer, collections: &[] }, &names),
     };
     for (property, value) in asked.iter().zip(found) {

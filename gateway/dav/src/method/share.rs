@@ -20,6 +20,7 @@ use crate::privilege::{READ, READ_WRITE};
 pub(super) async fn share(call: &Call<'_>, collection: &Collection) -> Result<Answer, Failure> {
     let asked = Share::parse(&call.body, call.limits)?;
     require_owner(collection)?;
+    collection.unlocked(call)?;
     let mut good = Vec::new();
     let mut bad = Vec::new();
     for change in &asked.changes {

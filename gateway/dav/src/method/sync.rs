@@ -26,7 +26,7 @@ pub(super) async fn sync_collection(
             return Err(Failure::precondition(Precondition::SupportedReport, what));
         }
     };
-    let wanted = wanted(call, asked.properties, asked.calendar_data, asked.address_data);
+    let wanted = wanted(call, asked.properties, asked.calendar_data, asked.address_data)?;
     if let Some(birthdays) = birthdays {
         let items = match &asked.token {
             None => birthdays.items(call.session, &[]).await?,

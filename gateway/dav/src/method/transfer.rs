@@ -1,4 +1,4 @@
-//! COPY and MOVE of items (RFC 4918 §9.8, §9.9).
+//! COPY and MOVE (RFC 4918 §9.8, §9.9).
 
 use http::StatusCode;
 use http::header::{HeaderName, LOCATION};
@@ -8,6 +8,7 @@ use kontor_storage_client::proto::put_item_request::Expected;
 
 use super::delete::remove;
 use super::put::{read, store, without_parent};
+use super::transfer_collection::transfer_collection;
 use crate::answer::{Answer, Failure, put, status};
 use crate::call::Call;
 use crate::condition::{failed, version};
@@ -19,6 +20,9 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
     let target = destination(value.ok_or(Error::Syntax("Destination is missing"))?, call.limits)?;
     let target = Place::of(&target.href).ok_or(WRONG_PLACE)?;
     let may_overwrite = call.header(HeaderName::from_static("overwrite"))?.map_or(Ok(true), overwrite)?;
+    if let (Place::Collection(..), Place::Collection(..)) = (place, &target) {
+        return transfer_collection(call, place, &target, is_move, may_overwrite).await;
+    }
     let (Place::Item(tree, address, slug, name), Place::Item(to_tree, to_address, to_slug, to_name)) =
         (place, &target)
     else {
@@ -63,5 +67,7 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
     Ok(answer)
 }
 
-const WRONG_PLACE: Failure =
-    Failure::Status(StatusCode::FORBIDDEN, "objects move and are copied between collections of this server");
+pub(super) const WRONG_PLACE: Failure = Failure::Status(
+    StatusCode::FORBIDDEN,
+    "objects go to collections of this server, collections to homes of their kind",
+);

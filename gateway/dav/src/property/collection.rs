@@ -12,6 +12,9 @@ use super::{
 use crate::derived::Source;
 use crate::home::{Collection, Holds};
 use crate::kept::KONTOR;
+use crate::lock::supported_lock;
+use crate::method::attachment::MOST_OF_RESOURCE;
+use crate::method::lock::now;
 use crate::place::{Place, Tree};
 use crate::privilege::{Privilege, held};
 
@@ -23,6 +26,8 @@ pub(crate) struct CollectionResource<'a> {
     pub max_item: u64,
     /// Where they were asked for.
     pub permissions: Permissions,
+    /// Largest file that is kept beside an object, octets.
+    pub max_attachment: u64,
 }
 
 impl CollectionResource<'_> {
@@ -74,6 +79,8 @@ impl CollectionResource<'_> {
             (false, CALDAV, "supported-calendar-data") => {
                 Element::new(name.clone()).with(data(Name::caldav("calendar-data"), "text/calendar", "2.0"))
             }
+            (false, CALDAV, "max-attachment-size") => with_text(name, self.max_attachment.to_string()),
+            (false, CALDAV, "max-attachments-per-resource") => with_text(name, MOST_OF_RESOURCE.to_string()),
             (false, CALDAV, "max-resource-size") | (true, CARDDAV, "max-resource-size") => octets(),
             (false, CALDAV, "supported-collation-set") => collations(Name::caldav),
             (true, CARDDAV, "supported-collation-set") => collations(Name::carddav),
@@ -139,6 +146,15 @@ impl Resource for CollectionResource<'_> {
             }
             (DAV, "current-user-privilege-set") => self.privileges(name),
             (DAV, "supported-report-set") => reports(name, self.reports()),
+            // Apple's clients look for it here, RFC 7953 §7.2.4 has it here too.
+            (CALDAV, "calendar-availability") if collection.holds == Holds::Inbox => {
+                Some(&*collection.availability)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| with_text(name, text))?
+            }
+            (DAV, "add-member") => with_href(name, &format!("{}?add-member", self.href())),
+            (DAV, "lockdiscovery") => collection.lock_discovery(collection.locks_of(""), now()),
+            (DAV, "supportedlock") => supported_lock(),
             (DAV, "quota-used-bytes") => with_text(name, collection.quota?.used.to_string()),
             (DAV, "quota-available-bytes") => {
                 let quota = quota()?;
@@ -152,19 +168,22 @@ impl Resource for CollectionResource<'_> {
                 with_elements(name, [Name::caldav(transparent)])
             }
             _ if is_protected(name) => self.of_kind(name)?,
-            _ => collection.kept.get(name).cloned().or_else(|| self.of_kind(name))?,
+            _ => collection.kept.value(name).or_else(|| self.of_kind(name))?,
         })
     }
 
     fn common(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = ["resourcetype", "displayname", "getetag"].map(Name::dav).into();
+        let mut names: Vec<Name> =
+            ["resourcetype", "displayname", "getetag", "lockdiscovery", "supportedlock"]
+                .map(Name::dav)
+                .into();
         names.extend(self.collection.kept.names().filter(|name| !is_protected(name)).cloned());
         names
     }
 
     fn further(&self) -> Vec<Name> {
         let dav = ["current-user-principal", "principal-collection-set", "owner", "sync-token"];
-        let more = ["current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
+        let more = ["add-member", "current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
         let mut names: Vec<Name> = dav.into_iter().chain(more).map(Name::dav).collect();
         names.push(Name::dav("quota-available-bytes"));
         names.extend(
@@ -179,6 +198,7 @@ impl Resource for CollectionResource<'_> {
                 ["supported-calendar-component-set", "supported-calendar-data", "max-resource-size"]
                     .map(Name::caldav),
             );
+            names.extend(["max-attachment-size", "max-attachments-per-resource"].map(Name::caldav));
             names.push(Name::caldav("supported-collation-set"));
             names.push(cs("source"));
             names.extend(

@@ -2,13 +2,15 @@
 
 use kontor_dav_proto::request::{AddressData, CalendarData, PropFind, Selected};
 use kontor_dav_proto::{CALDAV, CARDDAV, DAV, Element, Name};
-use kontor_model::time_zone::{TimeZone, clock};
+use kontor_model::time_zone::{TimeZone, clock, without_known_zones};
 use kontor_storage_client::proto::{Item, Rights};
 
 use super::access;
 use super::{Resource, of_everything, privileges, with_href, with_text};
 use crate::home::{Collection, Holds};
 use crate::item::{calendar, card, length, tag, text};
+use crate::lock::supported_lock;
+use crate::method::lock::now;
 use crate::place::Place;
 use crate::privilege::Privilege;
 use crate::scheduling::schedule_tag_of;
@@ -20,6 +22,8 @@ pub(crate) struct Wanted {
     pub calendar_data: Option<CalendarData>,
     pub address_data: Option<AddressData>,
     pub minimal: bool,
+    /// Without the zones that everybody knows.
+    pub without_zones: bool,
 }
 
 impl Wanted {
@@ -38,6 +42,8 @@ pub(crate) struct ItemResource<'a> {
     pub viewer: &'a str,
     pub calendar_data: Option<&'a CalendarData>,
     pub address_data: Option<&'a AddressData>,
+    /// Without the zones that everybody knows.
+    pub without_zones: bool,
     /// The zone of floating times.
     pub floating: &'a TimeZone,
 }
@@ -60,7 +66,8 @@ impl ItemResource<'_> {
         }
         let wanted = self.calendar_data.filter(|data| !data.is_whole());
         let selected = wanted.and_then(|data| data.select(&calendar(&text)?, self.floating).ok());
-        Some(selected.map_or_else(whole, |selected| selected.to_string()))
+        let data = selected.map_or_else(whole, |selected| selected.to_string());
+        Some(if self.without_zones { without_known_zones(&data).into_owned() } else { data })
     }
 }
 
@@ -82,6 +89,10 @@ impl Resource for ItemResource<'_> {
             (DAV, "displayname") => with_text(name, self.name()),
             (DAV, "getlastmodified") => with_text(name, http_date(self.item.created_at)),
             (DAV, "creationdate") => with_text(name, format!("{}Z", clock(self.item.created_at))),
+            (DAV, "lockdiscovery") => {
+                self.collection.lock_discovery(self.collection.locks_of(self.name()), now())
+            }
+            (DAV, "supportedlock") => supported_lock(),
             (DAV, "owner") => with_href(name, &Place::Principal(self.collection.owner.clone()).href()),
             (DAV, "current-user-privilege-set") => {
                 let may = |right| self.collection.may(right);
@@ -105,7 +116,7 @@ impl Resource for ItemResource<'_> {
     fn common(&self) -> Vec<Name> {
         ["getetag", "getcontenttype", "getcontentlength", "resourcetype", "displayname"]
             .into_iter()
-            .chain(["getlastmodified", "creationdate"])
+            .chain(["getlastmodified", "creationdate", "lockdiscovery", "supportedlock"])
             .map(Name::dav)
             .collect()
     }

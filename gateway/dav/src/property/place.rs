@@ -1,6 +1,6 @@
 //! Places that only lead to others: the root, the homes.
 
-use kontor_dav_proto::{DAV, Element, Name};
+use kontor_dav_proto::{CALDAV, DAV, Element, Name};
 
 use super::{
     Resource, of_everything, principal_reports, privileges, reports, with_elements, with_href, with_text,
@@ -35,6 +35,16 @@ impl Resource for PlaceResource<'_> {
     fn property(&self, name: &Name) -> Option<Element> {
         if let Some(found) = of_everything(self.viewer, name) {
             return Some(found);
+        }
+        if name.is(CALDAV, "calendar-availability") && matches!(self.place, Place::Home(Tree::Calendars, _)) {
+            let text = self.collections.first().map(|collection| &*collection.availability);
+            return text.filter(|text| !text.is_empty()).map(|text| with_text(name, text));
+        }
+        // Files are on this host, and had with the same credentials (RFC 8607 §6.1).
+        if name.is(CALDAV, "managed-attachments-server-URL")
+            && matches!(self.place, Place::Home(Tree::Calendars, _))
+        {
+            return Some(Element::new(name.clone()));
         }
         if name.namespace() != DAV {
             return None;
@@ -72,6 +82,11 @@ impl Resource for PlaceResource<'_> {
             .map(Name::dav)
             .collect()
     }
+}
+
+/// The homes of somebody.
+pub(crate) fn homes(owner: &str) -> [Place; 2] {
+    [Tree::Calendars, Tree::AddressBooks].map(|tree| Place::Home(tree, owner.to_owned()))
 }
 
 /// The places below one that do not depend on a store.

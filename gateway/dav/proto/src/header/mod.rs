@@ -1,14 +1,16 @@
-//! The headers of WebDAV (RFC 4918 §10), of conditional requests (RFC 9110 §13.1), of preferences (RFC 8144) and of
-//! scheduling (RFC 6638 §8). Each is read from its value; several fields of one name are joined with commas first.
+//! The headers of WebDAV (RFC 4918 §10), of conditional requests and ranges (RFC 9110 §13.1, §14), of preferences (RFC 8144), of
+//! scheduling (RFC 6638 §8) and of time zones (RFC 7809 §7). Each is read from its value; several fields of one name are joined with commas first.
 
 mod entity_tag;
 mod if_header;
 mod prefer;
+mod range;
 mod timeout;
 
 pub use entity_tag::{ETag, ETagList};
 pub use if_header::{Condition, If, IfList, StateOrTag};
 pub use prefer::{Prefer, Return};
+pub use range::{Part, if_range, range};
 pub use timeout::Timeout;
 
 use crate::{Error, Limits, Reference};
@@ -65,6 +67,12 @@ pub fn schedule_reply(value: &str) -> Result<bool, Error> {
 pub fn if_schedule_tag_match(value: &str, limits: &Limits) -> Result<ETag, Error> {
     let tag = ETag::parse(value, limits)?;
     if tag.weak { Err(Error::Syntax("a schedule tag is never weak")) } else { Ok(tag) }
+}
+
+/// `CalDAV-Timezones` (RFC 7809 §7.1): whether answers describe the zones that everybody knows; without the header they
+/// do.
+pub fn caldav_timezones(value: &str) -> Result<bool, Error> {
+    truth(value).ok_or(Error::Syntax("CalDAV-Timezones is T or F"))
 }
 
 /// `Brief`, which Microsoft's and Apple's clients send for what RFC 8144 says with `return=minimal`.
