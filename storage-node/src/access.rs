@@ -74,6 +74,27 @@ struct Grant {
     read_at: std::time::Instant,
 }
 
+/// A common table of those to whom something is granted when it is granted to the account $1 of the tenant $2: the
+/// account, and the groups that it is in.
+pub(crate) const MINE: &str = "mine AS (
+    SELECT 2 AS kind, $1::bigint AS id
+    UNION ALL SELECT 3, g.group_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
+    WHERE a.account_id = $1 AND g.tenant_id = $2)";
+
+/// Whether a folder of this class is among what somebody sees who acts for its owner.
+fn is_calendar(class: &str) -> bool {
+    let class = class.to_ascii_uppercase();
+    ["IPF.APPOINTMENT", "IPF.TASK", "IPF.JOURNAL"]
+        .iter()
+        .any(|known| class.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+/// What somebody may do who acts for the owner of a calendar, to read.
+const READ: u32 = Rights::FreeBusy as u32 | Rights::Visible as u32 | Rights::Read as u32;
+/// And to write.
+const READ_WRITE: u32 =
+    READ | Rights::Flags as u32 | Rights::Create as u32 | Rights::Edit as u32 | Rights::Delete as u32;
+
 /// All that an owner may do.
 pub(crate) const OWNER: u32 = 0x1ff;
 
@@ -152,38 +173,46 @@ impl Access {
         // A grant in another tenant is no grant, whatever a row says. Where nothing is said to everybody, they may know
         // when the owner is busy by the calendar, as it is usual (Exchange: Default = free/busy time).
         let statement = client
-            .prepare_cached(
-                "WITH mine AS (
-                     SELECT 2::smallint AS kind, $4::bigint AS id
-                     UNION ALL SELECT 3, g.group_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
-                     WHERE a.account_id = $4 AND g.tenant_id = $2)
+            .prepare_cached(&format!(
+                "WITH {MINE}
                  SELECT coalesce(
                      (SELECT bit_or(p.rights) FROM folder_permission p
                       JOIN mine ON p.principal_kind = mine.kind AND p.principal_id = mine.id
-                      WHERE p.mailbox_id = $1 AND p.folder_id = $3),
+                      WHERE p.mailbox_id = $3 AND p.folder_id = $4),
                      (SELECT p.rights FROM folder_permission p
-                      WHERE p.mailbox_id = $1 AND p.folder_id = $3 AND p.principal_kind = 0),
-                     CASE WHEN f.role = $5 THEN $6 ELSE 0 END)
+                      WHERE p.mailbox_id = $3 AND p.folder_id = $4 AND p.principal_kind = 0),
+                     CASE WHEN f.role = $5 THEN $6 ELSE 0 END),
+                     (SELECT bool_or(x.writes) FROM calendar_proxy x
+                      JOIN mine ON x.principal_kind = mine.kind AND x.principal_id = mine.id
+                      WHERE x.mailbox_id = $3), f.container_class
                  FROM folder f JOIN mailbox m USING (mailbox_id)
-                 WHERE f.mailbox_id = $1 AND f.folder_id = $3 AND f.deleted_at IS NULL
-                     AND m.tenant_id = $2 AND m.deleted_at IS NULL",
-            )
+                 WHERE f.mailbox_id = $3 AND f.folder_id = $4 AND f.deleted_at IS NULL
+                     AND m.tenant_id = $2 AND m.deleted_at IS NULL"
+            ))
             .await?;
         let row = client
             .query_opt(
                 &statement,
                 &[
-                    &bigint(mailbox),
-                    &bigint(who.tenant_id),
-                    &bigint(folder),
                     &bigint(who.account_id),
+                    &bigint(who.tenant_id),
+                    &bigint(mailbox),
+                    &bigint(folder),
                     &i16::from(FolderRole::Calendar.code()),
                     &(Rights::FreeBusy as i32),
                 ],
             )
             .await?;
-        let rights: i32 = row.map_or(0, |row| row.get(0));
-        let rights = rights.cast_unsigned() & OWNER;
+        let rights = row.map_or(0, |row| {
+            let granted = row.get::<_, i32>(0).cast_unsigned() & OWNER;
+            let proxy = row.get::<_, Option<bool>>(1).filter(|_| is_calendar(row.get(2)));
+            granted
+                | match proxy {
+                    Some(true) => READ_WRITE,
+                    Some(false) => READ,
+                    None => 0,
+                }
+        });
         self.grants.insert(key, Grant { rights, read_at: std::time::Instant::now() });
         Ok(rights)
     }
@@ -232,7 +261,9 @@ impl Access {
                 return Ok(true);
             }
         }
-        Ok(false)
+        // Who acts for somebody sees all calendars, and this one is always there.
+        let calendar = u64::from(FolderRole::Calendar.code());
+        Ok(self.rights(who, mailbox, calendar).await? & (Rights::Visible as u32 | Rights::Read as u32) != 0)
     }
 
     /// An account changed: what is remembered of it is no longer true.

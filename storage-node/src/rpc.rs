@@ -261,8 +261,63 @@ impl Mailbox for Rpc {
     ) -> Answer<proto::ListPermissionsResponse> {
         let who = self.person(&request).await?;
         let r = request.get_ref();
-        let permissions = self.node.mailboxes.list_permissions(&who, r.mailbox_id, r.folder_id).await;
-        answer(permissions.map(|permissions| proto::ListPermissionsResponse { permissions }))
+        answer(self.node.mailboxes.list_permissions(&who, r.mailbox_id, r.folder_id).await)
+    }
+
+    async fn shared_with_me(
+        &self,
+        request: Request<proto::SharedWithMeRequest>,
+    ) -> Answer<proto::SharedWithMeResponse> {
+        let who = self.person(&request).await?;
+        answer(self.node.mailboxes.shared_with_me(&who, request.get_ref()).await)
+    }
+
+    async fn update_shared(
+        &self,
+        request: Request<proto::UpdateSharedRequest>,
+    ) -> Answer<proto::UpdateSharedResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move {
+            node.mailboxes.update_shared(&who, request.get_ref()).await?;
+            Ok(proto::UpdateSharedResponse {})
+        })
+        .await
+    }
+
+    async fn leave_shared(
+        &self,
+        request: Request<proto::LeaveSharedRequest>,
+    ) -> Answer<proto::LeaveSharedResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move {
+            let r = request.get_ref();
+            node.mailboxes.leave_shared(&who, r.mailbox_id, r.folder_id).await?;
+            Ok(proto::LeaveSharedResponse {})
+        })
+        .await
+    }
+
+    async fn calendar_proxies(
+        &self,
+        request: Request<proto::CalendarProxiesRequest>,
+    ) -> Answer<proto::CalendarProxiesResponse> {
+        let who = self.person(&request).await?;
+        answer(self.node.mailboxes.calendar_proxies(&who).await)
+    }
+
+    async fn set_calendar_proxies(
+        &self,
+        request: Request<proto::SetCalendarProxiesRequest>,
+    ) -> Answer<proto::SetCalendarProxiesResponse> {
+        let who = self.person(&request).await?;
+        let node = self.node.clone();
+        whole(async move {
+            node.mailboxes.set_calendar_proxies(&who, request.get_ref()).await?;
+            Ok(proto::SetCalendarProxiesResponse {})
+        })
+        .await
     }
 
     async fn free_busy(&self, request: Request<proto::FreeBusyRequest>) -> Answer<proto::FreeBusyResponse> {

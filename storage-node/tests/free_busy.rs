@@ -94,6 +94,7 @@ async fn share(session: &Session, folder_id: u64, principal: &str, rights: u32) 
         mailbox_id: session.info().mailbox_id,
         folder_id,
         permissions: vec![proto::Permission { principal: principal.into(), rights }],
+        ..Default::default()
     };
     session.set_permissions(request).await.expect("share");
 }

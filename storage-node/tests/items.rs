@@ -326,6 +326,7 @@ async fn strangers_and_guests(house: &House) {
             mailbox_id: anna.info().mailbox_id,
             folder_id: CALENDAR,
             permissions: vec![proto::Permission { principal: "bert@one.example".into(), rights }],
+            ..Default::default()
         })
         .await
         .expect("share");

@@ -502,6 +502,7 @@ async fn a_stranger_reaches_nothing(house: &House) {
             mailbox_id: mailbox,
             folder_id: INBOX,
             permissions: vec![proto::Permission { principal: "default".into(), rights: 0x1ff }],
+            ..Default::default()
         };
         nothing(stranger.set_permissions(grant).await.map(drop), "set_permissions");
         nothing(stranger.list_permissions(mailbox, INBOX).await.map(drop), "list_permissions");
@@ -642,6 +643,7 @@ async fn sharing_opens_what_was_shared_and_no_more(house: &House) {
             mailbox_id: mailbox,
             folder_id: INBOX,
             permissions: vec![proto::Permission { principal: principal.into(), rights }],
+            ..Default::default()
         })
         .await
     };

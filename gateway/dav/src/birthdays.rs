@@ -61,7 +61,10 @@ pub(crate) fn collection(collections: &[Collection], opened: &OpenResponse) -> O
     Some(Collection {
         folder: Folder { transparent: true, ..derived::folder(name, Holds::Events.class(), rights) },
         holds: Holds::Events,
+        home: opened.address.clone(),
         owner: opened.address.clone(),
+        owner_name: opened.display_name.clone(),
+        guest: None,
         slug: SLUG.to_owned(),
         kept,
         mailbox_id: opened.mailbox_id,

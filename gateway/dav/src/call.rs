@@ -13,6 +13,7 @@ use crate::answer::Failure;
 use crate::config::DavConfig;
 use crate::derived::{self, Items, Source};
 use crate::directory;
+use crate::guest::{guest, shared_in};
 use crate::home::{Collection, collections};
 use crate::place::Tree;
 use crate::subscription::Subscriptions;
@@ -64,14 +65,30 @@ impl Call<'_> {
     /// # Errors
     /// Where there is nobody of this address, or nothing that may be seen.
     pub async fn collections(&self, tree: Tree, address: &str) -> Result<Vec<Collection>, Failure> {
+        let (home, mut found) = self.of_home(tree, address).await?;
+        if let Some(home) = home {
+            let shared = self.session.shared_with_me(0, 0).await?;
+            let shared = shared.into_iter().filter_map(|shared| guest(&home, shared));
+            found.extend(shared.filter(|collection| collection.holds.tree() == tree));
+        }
+        Ok(found)
+    }
+
+    /// The collections of somebody in a tree without those of others; with the address of the home where it is one's own.
+    async fn of_home(&self, tree: Tree, address: &str) -> Result<(Option<String>, Vec<Collection>), Failure> {
         let mut opened = self.session.open(address).await?;
         if tree == Tree::Calendars && self.subscriptions.freshen(self.session, &opened).await {
             opened = self.session.open(address).await?;
         }
+        let is_own = opened.mailbox_id == self.session.info().mailbox_id;
         let mut found = collections(opened.clone());
         derived::add(&mut found, &opened, self.session);
         found.retain(|collection| collection.holds.tree() == tree);
-        Ok(found)
+        if !is_own {
+            // How much somebody keeps is not for guests to know.
+            found.iter_mut().for_each(|collection| collection.quota = None);
+        }
+        Ok((is_own.then_some(opened.address), found))
     }
 
     /// One collection.
@@ -79,8 +96,22 @@ impl Call<'_> {
     /// # Errors
     /// Where there is none that may be seen.
     pub async fn collection(&self, tree: Tree, address: &str, slug: &str) -> Result<Collection, Failure> {
-        let all = self.collections(tree, address).await?;
-        all.into_iter().find(|collection| collection.slug == slug).ok_or_else(Failure::not_found)
+        let own = self.session.info();
+        let of_others = shared_in(slug).filter(|_| address.eq_ignore_ascii_case(&own.address));
+        let all = if let Some((mailbox_id, folder_id)) = of_others {
+            let shared = self.session.shared_with_me(mailbox_id, folder_id).await?;
+            shared.into_iter().filter_map(|shared| guest(&own.address, shared)).collect()
+        } else if shared_in(slug).is_some() {
+            self.collections(tree, address).await?
+        } else {
+            self.of_home(tree, address).await?.1
+        };
+        let is_meant = |collection: &Collection| collection.slug == slug && collection.holds.tree() == tree;
+        let mut found = all.into_iter().find(is_meant).ok_or_else(Failure::not_found)?;
+        if found.guest.is_some() {
+            found.locks = self.session.open(&found.owner).await?.locks.into();
+        }
+        Ok(found)
     }
 
     /// Items of a collection.

@@ -26,7 +26,10 @@ pub(crate) fn collection(opened: &OpenResponse) -> Collection {
     Collection {
         folder: derived::folder("Directory".to_owned(), Holds::Cards.class(), rights),
         holds: Holds::Cards,
+        home: opened.address.clone(),
         owner: opened.address.clone(),
+        owner_name: opened.display_name.clone(),
+        guest: None,
         slug: SLUG.to_owned(),
         kept: Kept::default(),
         mailbox_id: opened.mailbox_id,

@@ -141,6 +141,7 @@ impl Gateway {
             "LOCK" => method::lock(&call, &place).await,
             "UNLOCK" => method::unlock(&call, &place).await,
             "REPORT" => method::report(&call, &place).await,
+            "ACL" => method::acl(&call, &place).await,
             _ => Err(Call::not_here()),
         }
     }
@@ -201,8 +202,10 @@ fn broken(error: Box<dyn std::error::Error + Send + Sync>) -> Failure {
 const TOO_LARGE: Failure =
     Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "this is larger than what is taken");
 const DAV: HeaderName = HeaderName::from_static("dav");
-const CLASSES: &str = "1, 2, 3, extended-mkcol, calendar-access, calendar-auto-schedule, calendar-no-timezone, calendar-managed-attachments, addressbook";
-const METHODS: &str = "OPTIONS, GET, HEAD, PUT, POST, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, LOCK, UNLOCK, REPORT";
+const CLASSES: &str = "1, 2, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, calendar-no-timezone, \
+    calendar-managed-attachments, calendar-proxy, calendarserver-sharing, addressbook";
+const METHODS: &str = "OPTIONS, GET, HEAD, PUT, POST, DELETE, PROPFIND, PROPPATCH, MKCALENDAR, MKCOL, COPY, MOVE, LOCK, UNLOCK, \
+    REPORT, ACL";
 /// Those that look at `If` where they look at what it is about.
 const HAVE_VERSIONS: [&str; 4] = ["PUT", "DELETE", "COPY", "MOVE"];
 /// Octets.

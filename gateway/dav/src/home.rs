@@ -9,6 +9,7 @@ use kontor_storage_client::Place as StorePlace;
 use kontor_storage_client::proto::{Folder, Lock, OpenResponse, Quota, Rights};
 
 use crate::derived::Source;
+use crate::guest::Guest;
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
 use crate::subscription::Subscription;
@@ -73,8 +74,13 @@ impl Holds {
 pub(crate) struct Collection {
     pub folder: Folder,
     pub holds: Holds,
-    /// The address of its owner.
+    /// The address of whose home it is in.
+    pub home: String,
+    /// The address of its owner, and how they are called.
     pub owner: String,
+    pub owner_name: String,
+    /// What it is for a guest, in their own home.
+    pub guest: Option<Guest>,
     pub slug: String,
     pub kept: Kept,
     pub mailbox_id: u64,
@@ -89,11 +95,30 @@ pub(crate) struct Collection {
 
 impl Collection {
     pub fn place(&self) -> Place {
-        Place::Collection(self.holds.tree(), self.owner.clone(), self.slug.clone())
+        Place::Collection(self.holds.tree(), self.home.clone(), self.slug.clone())
     }
 
     pub fn item_place(&self, name: &str) -> Place {
-        Place::Item(self.holds.tree(), self.owner.clone(), self.slug.clone(), name.to_owned())
+        Place::Item(self.holds.tree(), self.home.clone(), self.slug.clone(), name.to_owned())
+    }
+
+    /// Where it is in the home of its owner; `None` where this is there.
+    pub fn owner_place(&self) -> Option<Place> {
+        let guest = self.guest.as_ref()?;
+        Some(Place::Collection(self.holds.tree(), self.owner.clone(), guest.owner_slug.clone()))
+    }
+
+    /// How it is called. Guests have many calendars of one name, so that the owner is named too.
+    pub fn display_name(&self) -> String {
+        let Some(guest) = &self.guest else { return self.folder.name.clone() };
+        let own = guest.kept.get(&Name::dav("displayname")).map(|name| name.text().trim().to_owned());
+        let own = own.filter(|name| !name.is_empty());
+        own.unwrap_or_else(|| format!("{} ({})", self.folder.name, self.owner_name))
+    }
+
+    /// Whether it is among those in which somebody may act for its owner.
+    pub fn is_for_proxies(&self) -> bool {
+        !matches!(self.holds, Holds::Cards | Holds::Inbox)
     }
 
     pub fn store_place(&self) -> StorePlace {
@@ -161,7 +186,18 @@ pub(crate) fn change_number_in(token: &str, folder_id: u64) -> Option<u64> {
 
 /// The collections of an open mailbox, in both trees; none that is in the trash.
 pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
-    let OpenResponse { mailbox_id, tenant_id, address, folders, quota, locks, availability, .. } = opened;
+    let OpenResponse {
+        mailbox_id,
+        tenant_id,
+        address,
+        display_name,
+        folders,
+        quota,
+        locks,
+        availability,
+        ..
+    } = opened;
+    let owner_name = if display_name.is_empty() { address.clone() } else { display_name };
     let availability: Arc<str> = availability.into();
     let locks: Arc<[Lock]> = locks.into();
     let parents: std::collections::HashMap<u64, (u64, u32)> =
@@ -190,7 +226,10 @@ pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
                 slug: slug_of(&folder),
                 kept,
                 holds,
+                home: address.clone(),
                 owner: address.clone(),
+                owner_name: owner_name.clone(),
+                guest: None,
                 mailbox_id,
                 tenant_id,
                 quota,
@@ -204,7 +243,7 @@ pub(crate) fn collections(opened: OpenResponse) -> Vec<Collection> {
 }
 
 /// What a folder is called in paths: as its client chose, or by its role, or by its number.
-fn slug_of(folder: &Folder) -> String {
+pub(crate) fn slug_of(folder: &Folder) -> String {
     if !folder.slug.is_empty() {
         return folder.slug.clone();
     }

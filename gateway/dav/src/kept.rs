@@ -46,12 +46,12 @@ impl Kept {
         self.0.iter().find(|element| element.name == *name)
     }
 
-    pub fn elements(&self) -> impl Iterator<Item = &Element> {
-        self.0.iter()
-    }
-
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.0.iter().map(|element| &element.name)
+    }
+
+    pub fn elements(&self) -> impl Iterator<Item = &Element> {
+        self.0.iter()
     }
 
     pub fn set(&mut self, property: Element) {

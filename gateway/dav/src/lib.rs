@@ -24,15 +24,13 @@
 //! Implements, of RFC 4918 (WebDAV) classes 1, 2 and 3, RFC 5397 (current-user-principal), RFC 5995 (add-member), RFC 5689
 //! (extended MKCOL), RFC 6578 (sync-collection), RFC 4331 (quota), RFC 8144 (Prefer), RFC 7617 (Basic), RFC 4791 (CalDAV),
 //! RFC 6352 (CardDAV), RFC 6638 (scheduling), RFC 6764 §5 (well-known URIs), RFC 7809 (time zones by reference), RFC 7953
-//! (availability), RFC 8607 (managed attachments), `getctag` and
-//! subscriptions (`CS:source`) of Apple's calendar server, and CARDDAV:directory-gateway
-//! (draft-daboo-carddav-directory-gateway).
+//! (availability), RFC 8607 (managed attachments), RFC 3744 (ACL) as far as the store's rights go: they only grant; of
+//! Apple's calendar server `getctag`, subscriptions (`CS:source`), sharing, where a share is accepted as soon as it is
+//! given, and calendar-proxy; and CARDDAV:directory-gateway (draft-daboo-carddav-directory-gateway).
 //!
 //! Besides what people put there, a home has what follows from something else: their birthdays ([`kontor_model::birthday`])
-//! and the tenant's directory, each made anew for every answer and changed by nobody; and calendars that are subscribed
-//! to by URL, which are fetched when they are due.
-//!
-//! Not yet: ACL, sharing.
+//! and the tenant's directory, each made anew for every answer and changed by nobody; calendars that are subscribed to by
+//! URL, which are fetched when they are due; and what others share with them.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 #![warn(missing_docs)]
@@ -47,6 +45,7 @@ mod derived;
 mod directory;
 mod export;
 mod gateway;
+mod guest;
 mod home;
 mod item;
 mod kept;
@@ -54,6 +53,7 @@ mod listing;
 mod lock;
 mod method;
 mod place;
+mod privilege;
 mod property;
 mod scheduling;
 mod sign_in;

@@ -29,6 +29,8 @@ pub(crate) enum Place {
     Principals,
     /// `/dav/principals/ann@example.org/`
     Principal(String),
+    /// `/dav/principals/ann@example.org/calendar-proxy-read/`, and `…-write/`: who acts for somebody.
+    Proxy(String, bool),
     /// `/dav/calendars/`
     Homes(Tree),
     /// `/dav/calendars/ann@example.org/`
@@ -54,6 +56,9 @@ impl Place {
             ["dav"] => Some(Self::Root),
             ["dav", "principals"] => Some(Self::Principals),
             ["dav", "principals", address] => Some(Self::Principal((*address).to_owned())),
+            ["dav", "principals", address, PROXY_READ] => Some(Self::Proxy((*address).to_owned(), false)),
+            ["dav", "principals", address, PROXY_WRITE] => Some(Self::Proxy((*address).to_owned(), true)),
+            ["dav", "principals", ..] => None,
             ["dav", "attachments", id, name] => Some(Self::Attachment((*id).to_owned(), (*name).to_owned())),
             ["dav", name] => Some(Self::Homes(tree(name)?)),
             ["dav", name, address] => Some(Self::Home(tree(name)?, (*address).to_owned())),
@@ -73,6 +78,8 @@ impl Place {
             Self::Root => (vec![], true),
             Self::Principals => (vec!["principals"], true),
             Self::Principal(address) => (vec!["principals", address], true),
+            Self::Proxy(address, false) => (vec!["principals", address, PROXY_READ], true),
+            Self::Proxy(address, true) => (vec!["principals", address, PROXY_WRITE], true),
             Self::Homes(tree) => (vec![tree.segment()], true),
             Self::Home(tree, address) => (vec![tree.segment(), address], true),
             Self::Collection(tree, address, slug) => (vec![tree.segment(), address, slug], true),
@@ -83,6 +90,9 @@ impl Place {
             .map_or_else(String::new, |href| href.to_string())
     }
 }
+
+const PROXY_READ: &str = "calendar-proxy-read";
+const PROXY_WRITE: &str = "calendar-proxy-write";
 
 #[cfg(test)]
 mod tests {
@@ -100,6 +110,7 @@ mod tests {
             ("/dav", "/dav/"),
             ("/dav/principals", "/dav/principals/"),
             ("/dav/principals/ann%40example.org", "/dav/principals/ann@example.org/"),
+            ("/dav/principals/a@b.c/calendar-proxy-write", "/dav/principals/a@b.c/calendar-proxy-write/"),
             ("/dav/calendars/", "/dav/calendars/"),
             ("/dav/calendars/ann@example.org", "/dav/calendars/ann@example.org/"),
             ("/dav/addressbooks/a@b.c/friends", "/dav/addressbooks/a@b.c/friends/"),

@@ -138,11 +138,59 @@ impl Session {
         mailbox_id: u64,
         folder_id: u64,
     ) -> Result<Vec<proto::Permission>, StoreError> {
+        Ok(self.named_permissions(mailbox_id, folder_id).await?.permissions)
+    }
+
+    /// The same, with how everybody is called.
+    pub async fn named_permissions(
+        &self,
+        mailbox_id: u64,
+        folder_id: u64,
+    ) -> Result<proto::ListPermissionsResponse, StoreError> {
         let request = proto::ListPermissionsRequest { mailbox_id, folder_id };
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).list_permissions(r).await }).await
+    }
+
+    /// The folders of others that are shared with this session, or one of them; both 0 = all.
+    pub async fn shared_with_me(
+        &self,
+        mailbox_id: u64,
+        folder_id: u64,
+    ) -> Result<Vec<proto::SharedFolder>, StoreError> {
+        let request = proto::SharedWithMeRequest { mailbox_id, folder_id };
         let response = self
-            .call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).list_permissions(r).await })
+            .call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).shared_with_me(r).await })
             .await?;
-        Ok(response.permissions)
+        Ok(response.folders)
+    }
+
+    /// Says something of a folder of somebody else, for one's own eyes.
+    pub async fn update_shared(&self, request: proto::UpdateSharedRequest) -> Result<(), StoreError> {
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).update_shared(r).await }).await?;
+        Ok(())
+    }
+
+    /// Gives back what was shared.
+    pub async fn leave_shared(&self, mailbox_id: u64, folder_id: u64) -> Result<(), StoreError> {
+        let request = proto::LeaveSharedRequest { mailbox_id, folder_id };
+        self.call(ONCE, SHORT, request, |c, r| async move { mailbox(c).leave_shared(r).await }).await?;
+        Ok(())
+    }
+
+    /// Who acts for this account in its calendars, and for whom it does.
+    pub async fn calendar_proxies(&self) -> Result<proto::CalendarProxiesResponse, StoreError> {
+        let request = proto::CalendarProxiesRequest {};
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).calendar_proxies(r).await }).await
+    }
+
+    /// Says who acts for this account.
+    pub async fn set_calendar_proxies(
+        &self,
+        request: proto::SetCalendarProxiesRequest,
+    ) -> Result<(), StoreError> {
+        self.call(AGAIN, SHORT, request, |c, r| async move { mailbox(c).set_calendar_proxies(r).await })
+            .await?;
+        Ok(())
     }
 
     /// When people are busy, one answer for each address.

@@ -17,9 +17,13 @@ use crate::address::Address;
 use crate::error::{Error, bigint, unix_now, unsigned};
 use crate::token::Principal;
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "folder_id, parent_id, name, role, container_class, uid_validity, uid_next, cn, highest_cn,
     total, unseen, deleted, size, subscribed, slug, properties, transparent, time_zone";
+
+/// Whether others were given something in a folder of the mailbox $1.
+const IS_SHARED: &str = "folder_id IN (
+    SELECT p.folder_id FROM folder_permission p WHERE p.mailbox_id = $1 AND p.principal_kind > 1 AND p.rights & 4 <> 0)";
 
 impl Mailboxes {
     /// Opens a mailbox by address; empty = one's own.
@@ -130,7 +134,8 @@ impl Mailboxes {
         let client = self.db.get().await?;
         let statement = client
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM folder WHERE mailbox_id = $1 AND deleted_at IS NULL ORDER BY folder_id"
+                "SELECT {COLUMNS}, {IS_SHARED} FROM folder WHERE mailbox_id = $1 AND deleted_at IS NULL
+                 ORDER BY folder_id"
             ))
             .await?;
         let rows = client.query(&statement, &[&bigint(mailbox)]).await?;
@@ -155,6 +160,7 @@ impl Mailboxes {
         let mut folders = Vec::with_capacity(rows.len());
         for row in rows.iter().filter(changed).filter(is_visible) {
             let mut folder = from_row(row);
+            folder.shared = row.get(18);
             folder.rights = self.access.rights(who, mailbox, folder.folder_id).await?;
             if folder.rights & (Rights::Visible as u32 | Rights::Read as u32) != 0 {
                 folders.push(folder);
@@ -493,7 +499,7 @@ impl Mailboxes {
     }
 }
 
-fn from_row(row: &Row) -> proto::Folder {
+pub(super) fn from_row(row: &Row) -> proto::Folder {
     let parent = unsigned(row.get(1));
     proto::Folder {
         folder_id: unsigned(row.get(0)),
@@ -515,6 +521,7 @@ fn from_row(row: &Row) -> proto::Folder {
         properties: row.get::<_, Option<&[u8]>>(15).map(Bytes::copy_from_slice).unwrap_or_default(),
         transparent: row.get(16),
         time_zone: row.get::<_, Option<String>>(17).unwrap_or_default(),
+        shared: false,
     }
 }
 
@@ -528,7 +535,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_properties(properties: &[u8]) -> Result<(), Error> {
+pub(super) fn check_properties(properties: &[u8]) -> Result<(), Error> {
     if properties.len() > MOST_PROPERTIES {
         return Err(Error::Invalid(format!("a folder's properties have at most {MOST_PROPERTIES} octets")));
     }

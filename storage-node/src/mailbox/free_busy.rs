@@ -33,6 +33,8 @@ pub(crate) type BusyTimes = Vec<(Range<i64>, Busy)>;
 struct Calendar {
     folder_id: u64,
     transparent: bool,
+    role: i16,
+    slug: Option<String>,
     zone: TimeZone,
 }
 
@@ -107,7 +109,7 @@ impl Mailboxes {
         window: &Range<i64>,
         request: &proto::FreeBusyRequest,
     ) -> Result<proto::PersonBusy, Error> {
-        let unknown = proto::PersonBusy { status: Status::Unknown.into(), times: Vec::new() };
+        let unknown = proto::PersonBusy { status: Status::Unknown.into(), ..Default::default() };
         let Some(mailbox) = mailbox else { return Ok(unknown) };
         let mut calendars = Vec::new();
         for calendar in self.calendars(mailbox).await? {
@@ -120,6 +122,13 @@ impl Mailboxes {
         if calendars.is_empty() {
             return Ok(unknown);
         }
+        let told = calendars.iter().filter(|_| request.calendars).map(|calendar| proto::Folder {
+            folder_id: calendar.folder_id,
+            role: u32::try_from(calendar.role).unwrap_or(0),
+            slug: calendar.slug.clone().unwrap_or_default(),
+            ..Default::default()
+        });
+        let told = told.collect();
         calendars.retain(|calendar| !calendar.transparent || request.folder_id != 0);
         let mut times = self.busy_by(mailbox, &calendars, window, &request.ignore_uid).await?;
         if request.folder_id == 0 {
@@ -130,7 +139,7 @@ impl Mailboxes {
             end: time.end,
             kind: busy.code().into(),
         });
-        Ok(proto::PersonBusy { status: Status::Known.into(), times: times.collect() })
+        Ok(proto::PersonBusy { status: Status::Known.into(), times: times.collect(), calendars: told })
     }
 
     /// Mailboxes of a tenant by those of their addresses that were asked for, in lower case.
@@ -161,12 +170,12 @@ impl Mailboxes {
         let statement = client
             .prepare_cached(
                 "WITH RECURSIVE tree AS (
-                     SELECT folder_id, container_class, transparent, time_zone FROM folder
+                     SELECT folder_id, container_class, transparent, time_zone, role, slug FROM folder
                      WHERE mailbox_id = $1 AND parent_id = $2 AND role <> $3 AND deleted_at IS NULL
-                     UNION SELECT f.folder_id, f.container_class, f.transparent, f.time_zone
+                     UNION SELECT f.folder_id, f.container_class, f.transparent, f.time_zone, f.role, f.slug
                      FROM folder f JOIN tree t ON f.parent_id = t.folder_id
                      WHERE f.mailbox_id = $1 AND f.role <> $3 AND f.deleted_at IS NULL)
-                 SELECT folder_id, transparent, coalesce(time_zone, '') FROM tree
+                 SELECT folder_id, transparent, coalesce(time_zone, ''), role, slug FROM tree
                  WHERE upper(container_class) = 'IPF.APPOINTMENT'
                      OR starts_with(upper(container_class), 'IPF.APPOINTMENT.')
                  ORDER BY folder_id",
@@ -178,6 +187,8 @@ impl Mailboxes {
             folder_id: unsigned(row.get(0)),
             transparent: row.get(1),
             zone: zone(row.get(2)),
+            role: row.get(3),
+            slug: row.get(4),
         });
         Ok(calendars.collect())
     }

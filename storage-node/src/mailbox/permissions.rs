@@ -5,16 +5,16 @@ use kontor_storage_proto as proto;
 use proto::Rights;
 
 use super::Mailboxes;
+use super::proxies::principal_of;
 use crate::access::OWNER;
-use crate::address::Address;
 use crate::error::{Error, bigint, unsigned};
 use crate::token::Principal;
 
 /// `folder_permission.principal_kind`.
 const DEFAULT: i16 = 0;
 const ANONYMOUS: i16 = 1;
-const ACCOUNT: i16 = 2;
-const GROUP: i16 = 3;
+pub(super) const ACCOUNT: i16 = 2;
+pub(super) const GROUP: i16 = 3;
 
 impl Mailboxes {
     pub async fn set_permissions(
@@ -24,6 +24,9 @@ impl Mailboxes {
     ) -> Result<u64, Error> {
         let (mailbox, folder) = (request.mailbox_id, request.folder_id);
         self.access.require(who, mailbox, folder, &[Rights::Owner]).await?;
+        if request.permissions.len() > MOST_PERMISSIONS {
+            return Err(Error::Limit(format!("a folder has at most {MOST_PERMISSIONS} permissions")));
+        }
         let mut client = self.db.get().await?;
         let transaction = client.transaction().await?;
         let (m, f) = (bigint(mailbox), bigint(folder));
@@ -41,25 +44,16 @@ impl Mailboxes {
         if touched == 0 {
             return Err(Error::NotFound("folder".into()));
         }
+        if request.replace {
+            transaction
+                .execute("DELETE FROM folder_permission WHERE mailbox_id = $1 AND folder_id = $2", &[&m, &f])
+                .await?;
+        }
         for permission in &request.permissions {
             let (kind, id) = match permission.principal.as_str() {
                 "default" => (DEFAULT, 0),
                 "anonymous" => (ANONYMOUS, 0),
-                address => {
-                    let address = Address::parse(address)?.to_string();
-                    // Only people of the same tenant can be named; others do not exist from here.
-                    let row = transaction
-                        .query_opt(
-                            "SELECT account_id, group_id FROM address WHERE address = $1 AND tenant_id = $2",
-                            &[&address, &bigint(who.tenant_id)],
-                        )
-                        .await?
-                        .ok_or_else(|| Error::Invalid(format!("{address} is nobody here")))?;
-                    match row.get::<_, Option<i64>>(0) {
-                        Some(account) => (ACCOUNT, account),
-                        None => (GROUP, row.get::<_, Option<i64>>(1).unwrap_or(0)),
-                    }
-                }
+                address => principal_of(&transaction, who, address).await?,
             };
             let rights = (permission.rights & OWNER).cast_signed();
             // That everybody may do nothing is something to remember: it is not so by itself.
@@ -80,6 +74,7 @@ impl Mailboxes {
                         &[&m, &f, &kind, &id, &rights],
                     )
                     .await?;
+                shown_again(&transaction, mailbox, folder, kind, id).await?;
             }
         }
         transaction.commit().await?;
@@ -93,16 +88,17 @@ impl Mailboxes {
         who: &Principal,
         mailbox: u64,
         folder: u64,
-    ) -> Result<Vec<proto::Permission>, Error> {
+    ) -> Result<proto::ListPermissionsResponse, Error> {
         self.access.require(who, mailbox, folder, &[Rights::Owner]).await?;
         let client = self.db.get().await?;
         let rows = client
             .query(
-                "SELECT p.principal_kind, coalesce(a.address, g.address, ''), p.rights FROM folder_permission p
+                "SELECT p.principal_kind, coalesce(a.address, g.address, ''), p.rights,
+                     coalesce(a.display_name, g.display_name, '') FROM folder_permission p
                  LEFT JOIN account a ON p.principal_kind = 2 AND a.account_id = p.principal_id
                  LEFT JOIN mail_group g ON p.principal_kind = 3 AND g.group_id = p.principal_id
                  WHERE p.mailbox_id = $1 AND p.folder_id = $2
-                 UNION ALL SELECT 0::smallint, '', $4 FROM folder f
+                 UNION ALL SELECT 0::smallint, '', $4, '' FROM folder f
                  WHERE f.mailbox_id = $1 AND f.folder_id = $2 AND f.role = $3 AND NOT EXISTS (
                      SELECT FROM folder_permission p
                      WHERE p.mailbox_id = $1 AND p.folder_id = $2 AND p.principal_kind = 0)
@@ -115,16 +111,39 @@ impl Mailboxes {
                 ],
             )
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| proto::Permission {
-                principal: match row.get(0) {
-                    DEFAULT => "default".into(),
-                    ANONYMOUS => "anonymous".into(),
-                    _ => row.get(1),
-                },
-                rights: row.get::<_, i32>(2).cast_unsigned(),
-            })
-            .collect())
+        let permissions = rows.iter().map(|row| proto::Permission {
+            principal: match row.get(0) {
+                DEFAULT => "default".into(),
+                ANONYMOUS => "anonymous".into(),
+                _ => row.get(1),
+            },
+            rights: row.get::<_, i32>(2).cast_unsigned(),
+        });
+        Ok(proto::ListPermissionsResponse {
+            permissions: permissions.collect(),
+            display_names: rows.iter().map(|row| row.get(3)).collect(),
+        })
     }
 }
+
+/// What was hidden by a guest is shared with them anew.
+async fn shown_again(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    mailbox: u64,
+    folder: u64,
+    kind: i16,
+    id: i64,
+) -> Result<(), Error> {
+    let statement = transaction
+        .prepare_cached(
+            "UPDATE guest_folder SET hidden = false WHERE mailbox_id = $1 AND folder_id = $2 AND hidden
+             AND ($3::smallint = 2 AND account_id = $4 OR $3 = 3 AND account_id IN (
+                 SELECT a.account_id FROM mail_group g JOIN account a ON a.address = ANY (g.members)
+                 WHERE g.group_id = $4))",
+        )
+        .await?;
+    transaction.execute(&statement, &[&bigint(mailbox), &bigint(folder), &kind, &id]).await?;
+    Ok(())
+}
+
+const MOST_PERMISSIONS: usize = 1_000;

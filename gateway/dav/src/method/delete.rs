@@ -25,6 +25,11 @@ pub(crate) async fn delete(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
         }
         Place::Collection(tree, address, slug) => {
             let collection = call.collection(*tree, address, slug).await?;
+            if collection.guest.is_some() {
+                // What a guest gives back is their share in it.
+                call.session.leave_shared(collection.mailbox_id, collection.folder.folder_id).await?;
+                return Ok(status(StatusCode::NO_CONTENT));
+            }
             match &collection.source {
                 Source::Folder => {}
                 Source::Birthdays(_) => {

@@ -13,6 +13,7 @@ use super::proppatch::{folder_name, is_display_name, is_transparency};
 use crate::answer::{Answer, Failure, put, status, xml};
 use crate::birthdays;
 use crate::call::Call;
+use crate::guest::shared_in;
 use crate::home::{Holds, INBOX, OUTBOX, components_in, free_name};
 use crate::kept::Kept;
 use crate::place::{Place, Tree};
@@ -65,6 +66,9 @@ async fn make(
             }
         });
         return Ok(xml(StatusCode::FORBIDDEN, mkcol_response(root, &response)));
+    }
+    if shared_in(slug).is_some() {
+        return Err(Failure::forbidden("names like this are those of shared collections"));
     }
     let holds = what_it_holds(*tree, &wanted)?;
     let wants_source = wanted.resource_types.iter().any(|name| name.is(CALENDARSERVER, "subscribed"));

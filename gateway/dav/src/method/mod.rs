@@ -1,9 +1,11 @@
 //! The methods, each a function from a call and a place to an answer.
 
+mod acl;
 pub(crate) mod attachment;
 mod availability;
 mod delete;
 mod export;
+mod free_busy;
 mod get;
 pub(crate) mod lock;
 mod make;
@@ -15,10 +17,12 @@ mod put;
 mod query;
 mod report;
 mod search;
+mod share;
 mod sync;
 mod transfer;
 mod transfer_collection;
 
+pub(crate) use acl::acl;
 pub(crate) use delete::delete;
 pub(crate) use get::get;
 pub(crate) use lock::{lock, unlock};

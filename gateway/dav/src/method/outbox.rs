@@ -26,7 +26,7 @@ pub(super) async fn busy(call: &Call<'_>, owner: &str) -> Result<Answer, Failure
         start: question.start,
         end: question.end,
         ignore_uid: question.ignored.clone(),
-        folder_id: 0,
+        ..FreeBusyRequest::default()
     };
     let people = call.session.free_busy(request).await?;
     let responses = question.attendees.iter().zip(&people).map(|(line, busy)| question.response(line, busy));

@@ -6,7 +6,7 @@ use kontor_dav_proto::header::ETag;
 use kontor_storage_client::proto::put_item_request::Expected;
 
 use super::put::{read, store, without_parent};
-use super::{attachment, outbox};
+use super::{attachment, outbox, share};
 use crate::answer::{Answer, Failure, put, status};
 use crate::call::Call;
 use crate::home::{Holds, OUTBOX};
@@ -19,9 +19,25 @@ pub(crate) async fn post(call: &Call<'_>, place: &Place) -> Result<Answer, Failu
             attachment::change(call, (address, slug, name)).await
         }
         Place::Collection(Tree::Calendars, owner, slug) if slug == OUTBOX => outbox::busy(call, owner).await,
+        Place::Collection(tree, address, slug) if is_xml(call) => {
+            let collection = call.collection(*tree, address, slug).await?;
+            share::share(call, &collection).await
+        }
         Place::Collection(tree, address, slug) => add_member(call, *tree, address, slug).await,
+        Place::Home(tree, address) if address.eq_ignore_ascii_case(&call.session.info().address) => {
+            share::invite_reply(call, *tree).await
+        }
+        Place::Home(tree, address) => {
+            call.collections(*tree, address).await?;
+            Err(Failure::forbidden("this is the home of somebody else"))
+        }
         _ => Err(Call::not_here()),
     }
+}
+
+/// Whether the body is XML, as no calendar and no card is.
+fn is_xml(call: &Call<'_>) -> bool {
+    call.body.trim_ascii_start().first() == Some(&b'<')
 }
 
 /// A new member, named by the server (RFC 5995).

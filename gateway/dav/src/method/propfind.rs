@@ -10,13 +10,14 @@ use kontor_storage_client::proto::{Item, ItemsRequest, Rights};
 use super::search::person;
 use crate::answer::{Answer, Failure, multistatus, put};
 use crate::call::Call;
+use crate::derived::Source;
 use crate::home::{Collection, OUTBOX};
 use crate::listing::{Lister, cut_off, list};
 use crate::place::{Place, Tree};
 use crate::property::place::below;
 use crate::property::{
-    CollectionResource, ItemResource, OutboxResource, PlaceResource, PrincipalResource, Resource, Wanted,
-    response,
+    CollectionResource, ItemResource, OutboxResource, Permissions, PlaceResource, PrincipalResource,
+    ProxyResource, Resource, Wanted, needs_permissions, response,
 };
 
 pub(crate) async fn propfind(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
@@ -65,7 +66,8 @@ async fn describe(
         Place::Collection(tree, address, slug) => {
             let collection = call.collection(*tree, address, slug).await?;
             if with_root {
-                say(&mut out, &of_collection(call, &collection));
+                let permissions = permissions(call, &collection, &wanted.properties).await?;
+                say(&mut out, &of_collection(call, &collection, permissions));
             }
             if is_deep && collection.may(Rights::Read) {
                 let request = ItemsRequest { body: wanted.needs_body(), ..ItemsRequest::default() };
@@ -83,7 +85,10 @@ async fn describe(
                 say(&mut out, &PlaceResource { place, viewer, collections });
             }
             if is_deep {
-                collections.iter().for_each(|collection| say(&mut out, &of_collection(call, collection)));
+                for collection in &collections {
+                    let permissions = permissions(call, collection, &wanted.properties).await?;
+                    say(&mut out, &of_collection(call, collection, permissions));
+                }
                 if *tree == Tree::Calendars && address.eq_ignore_ascii_case(viewer) {
                     say(&mut out, &OutboxResource { owner: viewer });
                 }
@@ -94,6 +99,19 @@ async fn describe(
         Place::Principal(address) => {
             let person = person(call, address).await?;
             say(&mut out, &PrincipalResource { person: &person, viewer });
+            if is_deep {
+                for writes in [false, true] {
+                    let members = members(call, &person.address, writes).await?;
+                    let owner = person.address.as_str();
+                    say(&mut out, &ProxyResource { owner, writes, members: members.as_deref(), viewer });
+                }
+            }
+        }
+        Place::Proxy(address, writes) => {
+            let person = person(call, address).await?;
+            let members = members(call, &person.address, *writes).await?;
+            let owner = person.address.as_str();
+            say(&mut out, &ProxyResource { owner, writes: *writes, members: members.as_deref(), viewer });
         }
         Place::Root | Place::Principals | Place::Homes(_) => {
             if depth == Depth::Infinity {
@@ -127,14 +145,44 @@ impl<R: Resource> DynResource for R {
     }
 }
 
-fn of_collection<'a>(call: &'a Call<'_>, collection: &'a Collection) -> CollectionResource<'a> {
+pub(super) fn of_collection<'a>(
+    call: &'a Call<'_>,
+    collection: &'a Collection,
+    permissions: Permissions,
+) -> CollectionResource<'a> {
     let viewer = call.session.info().address.as_str();
-    CollectionResource {
-        collection,
-        viewer,
-        max_item: call.config.max_item,
-        max_attachment: call.config.max_attachment,
+    let (max_item, max_attachment) = (call.config.max_item, call.config.max_attachment);
+    CollectionResource { collection, viewer, max_item, max_attachment, permissions }
+}
+
+/// Who may do what in a collection, where it is asked for and may be told.
+pub(super) async fn permissions(
+    call: &Call<'_>,
+    collection: &Collection,
+    wanted: &PropFind,
+) -> Result<Permissions, Failure> {
+    let is_asked = match wanted {
+        PropFind::Listed(names) | PropFind::All { include: names } => names.iter().any(needs_permissions),
+        PropFind::Names => true,
+    };
+    if !is_asked || !collection.may(Rights::Owner) || !matches!(collection.source, Source::Folder) {
+        return Ok(None);
     }
+    let (mailbox, folder) = (collection.mailbox_id, collection.folder.folder_id);
+    Ok(Some(call.session.named_permissions(mailbox, folder).await?))
+}
+
+/// The addresses of those who act for somebody; only the owner is told.
+pub(super) async fn members(
+    call: &Call<'_>,
+    owner: &str,
+    writes: bool,
+) -> Result<Option<Vec<String>>, Failure> {
+    if !owner.eq_ignore_ascii_case(&call.session.info().address) {
+        return Ok(None);
+    }
+    let proxies = call.session.calendar_proxies().await?.by.into_iter();
+    Ok(Some(proxies.filter(|proxy| proxy.writes == writes).map(|proxy| proxy.address).collect()))
 }
 
 /// Says what is wanted of every item.

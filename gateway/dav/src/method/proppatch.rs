@@ -2,20 +2,25 @@
 
 use kontor_dav_proto::request::{PropertyChange, PropertyUpdate};
 use kontor_dav_proto::response::{ErrorBody, Multistatus, Response};
-use kontor_dav_proto::{CALDAV, Element, Name, Precondition};
-use kontor_storage_client::proto::UpdateFolderRequest;
+use kontor_dav_proto::{CALDAV, DAV, Element, Name, Precondition, Reference};
+use kontor_storage_client::StoreError;
+use kontor_storage_client::proto::{SetCalendarProxiesRequest, UpdateFolderRequest, UpdateSharedRequest};
 
 use super::availability;
 use crate::answer::{Answer, Failure, multistatus};
 use crate::birthdays;
 use crate::call::Call;
 use crate::derived::Source;
-use crate::home::INBOX;
+use crate::guest::Guest;
+use crate::home::{Collection, INBOX};
 use crate::place::{Place, Tree};
 use crate::property::MadeBy;
 
 pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
     let update = PropertyUpdate::parse(&call.body, call.limits)?;
+    if let Place::Proxy(address, writes) = place {
+        return proxies(call, place, address, *writes, &update).await;
+    }
     if let Place::Home(Tree::Calendars, owner) = place {
         return availability::proppatch(call, place, owner, &update).await;
     }
@@ -40,6 +45,9 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         .collect();
     if !refused.is_empty() {
         return Ok(answer(place, &update, &refused, PROTECTED));
+    }
+    if let Some(guest) = &collection.guest {
+        return of_guest(call, place, &collection, guest, &update).await;
     }
     collection.unlocked(call)?;
     let mut kept = collection.kept.clone();
@@ -87,6 +95,69 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         call.session.update_folder(request).await?;
     }
     Ok(answer(place, &update, &[], PROTECTED))
+}
+
+/// What a guest says, for their own eyes. Whether it makes somebody busy is not theirs to say: it does not them.
+async fn of_guest(
+    call: &Call<'_>,
+    place: &Place,
+    collection: &Collection,
+    guest: &Guest,
+    update: &PropertyUpdate,
+) -> Result<Answer, Failure> {
+    let names = update.changes.iter().map(PropertyChange::name);
+    let refused: Vec<Name> = names.filter(|name| is_transparency(name)).cloned().collect();
+    if !refused.is_empty() {
+        return Ok(answer(place, update, &refused, PROTECTED));
+    }
+    let mut kept = guest.kept.clone();
+    for change in &update.changes {
+        match change {
+            PropertyChange::Set(element) => kept.set(element.clone()),
+            PropertyChange::Remove(removed) => kept.remove(removed),
+        }
+    }
+    let request = UpdateSharedRequest {
+        mailbox_id: collection.mailbox_id,
+        folder_id: collection.folder.folder_id,
+        properties: kept.write().into(),
+    };
+    call.session.update_shared(request).await?;
+    Ok(answer(place, update, &[], PROTECTED))
+}
+
+/// Who acts for the owner: the members of the group that stands for them.
+async fn proxies(
+    call: &Call<'_>,
+    place: &Place,
+    owner: &str,
+    writes: bool,
+    update: &PropertyUpdate,
+) -> Result<Answer, Failure> {
+    let is_own = owner.eq_ignore_ascii_case(&call.session.info().address);
+    let members = match update.changes.as_slice() {
+        [PropertyChange::Set(element)] if is_own && element.is(DAV, "group-member-set") => element,
+        changes => {
+            let refused: Vec<Name> = changes.iter().map(|change| change.name().clone()).collect();
+            return Ok(answer(place, update, &refused, PROTECTED));
+        }
+    };
+    let mut addresses = Vec::new();
+    for href in members.all(DAV, "href") {
+        match Reference::parse(&href.text(), call.limits).ok().and_then(|found| Place::of(&found.href)) {
+            Some(Place::Principal(address)) if address.contains('@') => addresses.push(address),
+            _ => return Ok(answer(place, update, std::slice::from_ref(&members.name), PROTECTED)),
+        }
+    }
+    match call.session.set_calendar_proxies(SetCalendarProxiesRequest { writes, addresses }).await {
+        Err(StoreError::Invalid(_)) => {
+            Ok(answer(place, update, std::slice::from_ref(&members.name), PROTECTED))
+        }
+        set => {
+            set?;
+            Ok(answer(place, update, &[], PROTECTED))
+        }
+    }
 }
 
 /// What became of each property: when one is refused, none of the others is set either.

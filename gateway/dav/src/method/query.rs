@@ -1,24 +1,17 @@
-//! Reports that ask for items by what is in them or by their names (RFC 4791 §7.8 to §7.10, RFC 6352 §8.6, §8.7).
+//! Reports that ask for items by what is in them or by their names (RFC 4791 §7.8, §7.9, RFC 6352 §8.6, §8.7).
 
 use std::collections::HashMap;
 
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use kontor_dav_proto::request::{
-    AddressData, AddressFilter, AddressbookQuery, CalendarData, CalendarQuery, CompFilter, CompTest,
-    FreeBusyQuery, PropFind,
+    AddressData, AddressFilter, AddressbookQuery, CalendarData, CalendarQuery, CompFilter, CompTest, PropFind,
 };
 use kontor_dav_proto::response::{Multistatus, Response};
 use kontor_dav_proto::{Precondition, Reference, TimeRange};
-use kontor_model::free_busy::{busy_times, merged, to_component};
-use kontor_model::icalendar::{CalendarObject, Component, Property};
-use kontor_model::recurrence::Limits;
-use kontor_model::time_zone::{CalendarZones, TimeZone};
-use kontor_storage_client::StoreError;
+use kontor_model::time_zone::TimeZone;
 use kontor_storage_client::proto::{Item, ItemsRequest, TimeRange as Window};
 
 use super::propfind::Members;
-use crate::answer::{Answer, Failure, document};
+use crate::answer::{Answer, Failure};
 use crate::call::Call;
 use crate::derived::Source;
 use crate::directory;
@@ -185,7 +178,7 @@ pub(super) async fn multiget(
             Some(Place::Item(tree, address, slug, name))
                 if tree == collection.holds.tree()
                     && slug == collection.slug
-                    && address.eq_ignore_ascii_case(&collection.owner) =>
+                    && address.eq_ignore_ascii_case(&collection.home) =>
             {
                 missing.insert(name, href.clone());
             }
@@ -234,49 +227,6 @@ impl Lister for Named {
     fn cut(&mut self, out: &mut Multistatus) {
         self.members.cut(out);
     }
-}
-
-/// RFC 4791 §7.10
-pub(super) async fn free_busy(
-    call: &Call<'_>,
-    collection: Collection,
-    asked: FreeBusyQuery,
-) -> Result<Answer, Failure> {
-    let (Some(start), Some(end)) = (asked.range.start, asked.range.end) else {
-        return Err(Failure::Status(StatusCode::BAD_REQUEST, "a free-busy-query needs a start and an end"));
-    };
-    let request = ItemsRequest {
-        window: Some(Window { from: Some(start), until: Some(end) }),
-        body: true,
-        ..ItemsRequest::default()
-    };
-    let mut items = call.items(&collection, request).await?;
-    let floating = collection.time_zone();
-    let mut times = Vec::new();
-    while let Some(chunk) = items.message().await? {
-        let (floating, owner) = (floating.clone(), collection.owner.clone());
-        let found = tokio::task::spawn_blocking(move || {
-            let mut found = Vec::new();
-            for calendar in chunk.items.iter().filter_map(|item| calendar(&text(item)?)) {
-                let zones = CalendarZones::of(&calendar, floating.clone());
-                if let Ok(object) = CalendarObject::check(&calendar) {
-                    found.extend(
-                        busy_times(&object, &zones, start..end, &owner, Limits::default())
-                            .unwrap_or_default(),
-                    );
-                }
-            }
-            found
-        });
-        times.extend(found.await.map_err(|error| StoreError::Internal(error.to_string()))?);
-    }
-    let mut calendar = Component::new("VCALENDAR");
-    calendar.push(Property::new("VERSION", "2.0"));
-    calendar.push(Property::new("PRODID", "-//Kontor//DAV//EN"));
-    calendar.components.push(to_component(&merged(times), &(start..end)));
-    let mut answer = document(StatusCode::OK, "text/calendar; charset=utf-8", calendar.to_string());
-    crate::answer::put(&mut answer, CONTENT_TYPE, "text/calendar; charset=utf-8; component=vfreebusy");
-    Ok(answer)
 }
 
 /// As many as the store is asked for in one call.

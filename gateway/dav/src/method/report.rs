@@ -4,7 +4,7 @@ use kontor_dav_proto::Precondition;
 use kontor_dav_proto::header::Depth;
 use kontor_dav_proto::request::Report;
 
-use super::{query, search, sync};
+use super::{free_busy, query, search, sync};
 use crate::answer::{Answer, Failure};
 use crate::call::Call;
 use crate::home::Collection;
@@ -20,9 +20,7 @@ pub(crate) async fn report(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
             let wanted = query::wanted(call, asked.properties, asked.data, None)?;
             query::multiget(call, collection, wanted, &asked.hrefs).await
         }
-        Report::FreeBusyQuery(asked) => {
-            query::free_busy(call, collection(call, place, Tree::Calendars).await?, asked).await
-        }
+        Report::FreeBusyQuery(asked) => free_busy::free_busy(call, place, asked).await,
         Report::AddressbookQuery(asked) => {
             query::addressbook_query(call, collection(call, place, Tree::AddressBooks).await?, asked).await
         }
@@ -38,11 +36,11 @@ pub(crate) async fn report(call: &Call<'_>, place: &Place) -> Result<Answer, Fai
             sync::sync_collection(call, collection(call, place, *tree).await?, asked).await
         }
         Report::ExpandProperty(asked) => search::expand_property(call, place, &asked).await,
-        Report::PrincipalMatch(asked) => search::principal_match(call, asked).await,
+        Report::AclPrincipalPropSet(asked) => search::acl_principal_prop_set(call, place, &asked).await,
+        Report::PrincipalMatch(asked) => search::principal_match(call, place, asked).await,
         Report::PrincipalPropertySearch(asked) => search::principal_property_search(call, asked).await,
         Report::PrincipalSearchPropertySet => Ok(search::search_property_set()),
         Report::CalendarServerPrincipalSearch(asked) => search::calendarserver_search(call, asked).await,
-        _ => Err(NOT_HERE),
     }
 }
 
@@ -55,7 +53,7 @@ async fn collection(call: &Call<'_>, place: &Place, wanted: Tree) -> Result<Coll
     }
 }
 
-const NOT_HERE: Failure = Failure::Protocol(kontor_dav_proto::Error::Precondition(
+pub(super) const NOT_HERE: Failure = Failure::Protocol(kontor_dav_proto::Error::Precondition(
     Precondition::SupportedReport,
     "this resource does not answer that report",
 ));

@@ -5,17 +5,20 @@ use kontor_dav_proto::request::{
     CalendarServerPrincipalSearch, ExpandProperty, PrincipalMatch, PrincipalPropertySearch, PropFind,
     PropertySearch, Test, Who,
 };
-use kontor_dav_proto::response::Multistatus;
+use kontor_dav_proto::response::{Multistatus, Response};
 use kontor_dav_proto::xml::{Node, Writer};
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, DAV, Element, Limits, Name, Reference};
 use kontor_storage_client::StoreError;
 use kontor_storage_client::proto::FindPeopleRequest;
 
+use super::acl::require_owner;
+use super::propfind::{members, of_collection, permissions};
 use crate::answer::{Answer, Failure, multistatus, xml};
 use crate::call::Call;
 use crate::place::Place;
 use crate::property::{
-    CollectionResource, Person, PlaceResource, PrincipalResource, Resource, calendar_user_type, response,
+    Person, PlaceResource, PrincipalResource, ProxyResource, Resource, calendar_user_type, principals,
+    response,
 };
 use crate::scheduling::addresses_of;
 
@@ -30,6 +33,7 @@ pub(super) async fn person(call: &Call<'_>, address: &str) -> Result<Person, Fai
             address: own.address.clone(),
             display_name: own.display_name.clone(),
             kind: "user".to_owned(),
+            acts_for: acts_for(call).await?,
             addresses: addresses_of(call, &own.address).await?,
         });
     }
@@ -56,16 +60,66 @@ async fn people(call: &Call<'_>, prefix: &str, kinds: &[&str], most: u32) -> Res
             address: person.address,
             display_name: person.display_name,
             kind: person.kind,
+            acts_for: Vec::new(),
             addresses: Vec::new(),
         })
         .collect())
 }
 
-pub(super) async fn principal_match(call: &Call<'_>, asked: PrincipalMatch) -> Result<Answer, Failure> {
+/// For whom the viewer acts in their calendars, and whether they write.
+async fn acts_for(call: &Call<'_>) -> Result<Vec<(String, bool)>, Failure> {
+    let proxies = call.session.calendar_proxies().await?.acts_for.into_iter();
+    Ok(proxies.map(|proxy| (proxy.address, proxy.writes)).collect())
+}
+
+/// RFC 3744 §9.3: the principal that is the user, or the collections in a home that are the user's.
+pub(super) async fn principal_match(
+    call: &Call<'_>,
+    place: &Place,
+    asked: PrincipalMatch,
+) -> Result<Answer, Failure> {
     let mut out = Multistatus::new();
-    if matches!(asked.who, Who::This) {
-        let person = person(call, &call.session.info().address).await?;
-        say(call, &mut out, &person, &asked.properties);
+    let own = &call.session.info().address;
+    match (&asked.who, place) {
+        (Who::This, _) => {
+            let person = person(call, own).await?;
+            say(call, &mut out, &person, &asked.properties);
+        }
+        (Who::Property(name), Place::Home(tree, address)) if name.is(DAV, "owner") => {
+            for collection in call.collections(*tree, address).await? {
+                if collection.owner == *own {
+                    let permissions = permissions(call, &collection, &asked.properties).await?;
+                    let resource = of_collection(call, &collection, permissions);
+                    out.response(&response(&resource, &asked.properties, call.prefer().is_minimal()));
+                }
+            }
+        }
+        (Who::Property(_), _) => {}
+    }
+    Ok(multistatus(out))
+}
+
+/// RFC 3744 §9.2: of everybody who is named in the ACL.
+pub(super) async fn acl_principal_prop_set(
+    call: &Call<'_>,
+    place: &Place,
+    properties: &PropFind,
+) -> Result<Answer, Failure> {
+    let Place::Collection(tree, address, slug) = place else { return Err(super::report::NOT_HERE) };
+    let collection = call.collection(*tree, address, slug).await?;
+    require_owner(&collection)?;
+    let (mailbox, folder) = (collection.mailbox_id, collection.folder.folder_id);
+    let permissions = call.session.list_permissions(mailbox, folder).await?;
+    let mut out = Multistatus::new();
+    for address in principals(&collection, &permissions) {
+        match person(call, &address).await {
+            Ok(person) => say(call, &mut out, &person, properties),
+            // Somebody whom address books do not show.
+            Err(failure) if failure.status() == StatusCode::NOT_FOUND => {
+                out.response(&Response::status(Place::Principal(address).href(), 404));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(multistatus(out))
 }
@@ -224,8 +278,14 @@ pub(super) async fn expand_property(
         }
         Place::Collection(tree, address, slug) => {
             let collection = call.collection(*tree, address, slug).await?;
-            let (max_item, max_attachment) = (call.config.max_item, call.config.max_attachment);
-            values(&CollectionResource { collection: &collection, viewer, max_item, max_attachment }, &names)
+            let permissions = permissions(call, &collection, &PropFind::Listed(names.clone())).await?;
+            values(&of_collection(call, &collection, permissions), &names)
+        }
+        Place::Proxy(address, writes) => {
+            let person = person(call, address).await?;
+            let members = members(call, &person.address, *writes).await?;
+            let (owner, members) = (person.address.as_str(), members.as_deref());
+            values(&ProxyResource { owner, writes: *writes, members, viewer }, &names)
         }
         Place::Item(..) | Place::Attachment(..) => return Err(Call::not_here()),
         place => values(&PlaceResource { place, viewer, collections: &[] }, &names),

@@ -3,10 +3,11 @@
 use kontor_dav_proto::{CALDAV, CALENDARSERVER, CARDDAV, DAV, Element, Name};
 use kontor_storage_client::proto::Rights;
 
+use super::access::{self, Permissions};
 use super::item::http_date;
 use super::{
-    Resource, card, cs, of_everything, principal_reports, privileges, reports, with_elements, with_href,
-    with_text,
+    Resource, card, cs, of_everything, principal_reports, privilege_names, privileges, reports,
+    with_elements, with_href, with_text,
 };
 use crate::derived::Source;
 use crate::home::{Collection, Holds};
@@ -15,6 +16,7 @@ use crate::lock::supported_lock;
 use crate::method::attachment::MOST_OF_RESOURCE;
 use crate::method::lock::now;
 use crate::place::{Place, Tree};
+use crate::privilege::{Privilege, held};
 
 pub(crate) struct CollectionResource<'a> {
     pub collection: &'a Collection,
@@ -22,6 +24,8 @@ pub(crate) struct CollectionResource<'a> {
     pub viewer: &'a str,
     /// Largest object that it takes, octets.
     pub max_item: u64,
+    /// Where they were asked for.
+    pub permissions: Permissions,
     /// Largest file that is kept beside an object, octets.
     pub max_attachment: u64,
 }
@@ -31,32 +35,16 @@ impl CollectionResource<'_> {
         self.collection.holds == Holds::Cards
     }
 
-    fn privileges(&self) -> Vec<Name> {
-        let may = |right| self.collection.may(right);
-        let mut found = vec![Name::dav("read-current-user-privilege-set")];
-        if may(Rights::Read) {
-            found.push(Name::dav("read"));
+    fn privileges(&self, name: &Name) -> Element {
+        let rights = self.collection.folder.rights;
+        if self.collection.holds == Holds::Inbox && self.collection.may(Rights::Owner) {
+            let privileges =
+                held(rights).filter(|privilege| [Privilege::Read, Privilege::Unbind].contains(privilege));
+            let scheduling = ["schedule-deliver", "schedule-query-freebusy"].map(Name::caldav);
+            let names = privileges.map(Privilege::name).chain(scheduling);
+            return privilege_names(name, names);
         }
-        if may(Rights::Read) || may(Rights::FreeBusy) {
-            found.push(Name::caldav("read-free-busy"));
-        }
-        if self.collection.holds == Holds::Inbox && may(Rights::Owner) {
-            found.push(Name::dav("unbind"));
-            found.extend(["schedule-deliver", "schedule-query-freebusy"].map(Name::caldav));
-            return found;
-        }
-        let changes = [
-            (Rights::Create, "bind"),
-            (Rights::Delete, "unbind"),
-            (Rights::Edit, "write-content"),
-            (Rights::Owner, "write-properties"),
-            (Rights::Owner, "read-acl"),
-        ];
-        found.extend(changes.iter().filter(|(right, _)| may(*right)).map(|(_, name)| Name::dav(name)));
-        if [Rights::Create, Rights::Delete, Rights::Edit].into_iter().all(may) {
-            found.push(Name::dav("write"));
-        }
-        found
+        privileges(name, held(rights))
     }
 
     fn reports(&self) -> Vec<Name> {
@@ -68,6 +56,7 @@ impl CollectionResource<'_> {
             found.extend(["calendar-query", "calendar-multiget", "free-busy-query"].map(Name::caldav));
         }
         found.extend(principal_reports());
+        found.push(Name::dav("acl-principal-prop-set"));
         found
     }
 
@@ -136,9 +125,16 @@ impl Resource for CollectionResource<'_> {
                 let directory = is_directory.then(|| card("directory"));
                 let subscribed = collection.subscription().map(|_| cs("subscribed"));
                 let kinds = [Name::dav("collection"), kind].into_iter();
-                with_elements(name, kinds.chain(directory).chain(subscribed))
+                let kinds = kinds.chain(directory).chain(subscribed).chain(access::shared_type(collection));
+                with_elements(name, kinds)
             }
-            (DAV, "displayname") => with_text(name, &collection.folder.name),
+            (DAV, "displayname") => with_text(name, collection.display_name()),
+            (DAV, "acl") => access::acl(name, collection, &self.permissions.as_ref()?.permissions),
+            (DAV, "supported-privilege-set" | "acl-restrictions" | "inherited-acl-set") => {
+                access::of_all(name, None)?
+            }
+            (CALENDARSERVER, "invite") => access::invite(name, collection, self.viewer, &self.permissions),
+            (CALENDARSERVER, "allowed-sharing-modes" | "shared-url") => access::sharing(name, collection)?,
             (CALDAV, "schedule-default-calendar-URL") if collection.holds == Holds::Inbox => {
                 with_href(name, &default_calendar(&collection.owner))
             }
@@ -148,7 +144,7 @@ impl Resource for CollectionResource<'_> {
             (DAV, "getetag") if matches!(collection.source, Source::Folder) => {
                 with_text(name, format!("\"{}\"", collection.folder.highest_cn))
             }
-            (DAV, "current-user-privilege-set") => privileges(name, self.privileges()),
+            (DAV, "current-user-privilege-set") => self.privileges(name),
             (DAV, "supported-report-set") => reports(name, self.reports()),
             // Apple's clients look for it here, RFC 7953 §7.2.4 has it here too.
             (CALDAV, "calendar-availability") if collection.holds == Holds::Inbox => {
@@ -166,7 +162,9 @@ impl Resource for CollectionResource<'_> {
             }
             (CALDAV, "schedule-calendar-transp") if self.is_cards() => return None,
             (CALDAV, "schedule-calendar-transp") => {
-                let transparent = if collection.folder.transparent { "transparent" } else { "opaque" };
+                // What is shared with somebody makes its owner busy, and not them.
+                let is_transparent = collection.folder.transparent || collection.guest.is_some();
+                let transparent = if is_transparent { "transparent" } else { "opaque" };
                 with_elements(name, [Name::caldav(transparent)])
             }
             _ if is_protected(name) => self.of_kind(name)?,
@@ -188,7 +186,10 @@ impl Resource for CollectionResource<'_> {
         let more = ["add-member", "current-user-privilege-set", "supported-report-set", "quota-used-bytes"];
         let mut names: Vec<Name> = dav.into_iter().chain(more).map(Name::dav).collect();
         names.push(Name::dav("quota-available-bytes"));
-        names.push(cs("getctag"));
+        names.extend(
+            ["acl", "supported-privilege-set", "acl-restrictions", "inherited-acl-set"].map(Name::dav),
+        );
+        names.extend(["getctag", "invite", "allowed-sharing-modes", "shared-url"].map(cs));
         if self.is_cards() {
             names
                 .extend(["supported-address-data", "max-resource-size", "supported-collation-set"].map(card));
@@ -226,7 +227,9 @@ pub(crate) fn is_protected(name: &Name) -> bool {
             !settable.contains(&name.local()) && name.local() != "schedule-calendar-transp"
         }
         CARDDAV => name.local() != "addressbook-description",
-        CALENDARSERVER => ["getctag", "source"].contains(&name.local()),
+        CALENDARSERVER => {
+            ["getctag", "source", "invite", "allowed-sharing-modes", "shared-url"].contains(&name.local())
+        }
         KONTOR => true,
         _ => false,
     }

@@ -5,12 +5,14 @@ use kontor_dav_proto::{CALDAV, CARDDAV, DAV, Element, Name};
 use kontor_model::time_zone::{TimeZone, clock, without_known_zones};
 use kontor_storage_client::proto::{Item, Rights};
 
+use super::access;
 use super::{Resource, of_everything, privileges, with_href, with_text};
 use crate::home::{Collection, Holds};
 use crate::item::{calendar, card, length, tag, text};
 use crate::lock::supported_lock;
 use crate::method::lock::now;
 use crate::place::Place;
+use crate::privilege::Privilege;
 use crate::scheduling::schedule_tag_of;
 
 /// What of items is wanted.
@@ -94,9 +96,12 @@ impl Resource for ItemResource<'_> {
             (DAV, "owner") => with_href(name, &Place::Principal(self.collection.owner.clone()).href()),
             (DAV, "current-user-privilege-set") => {
                 let may = |right| self.collection.may(right);
-                let read = may(Rights::Read).then(|| Name::dav("read"));
-                let write = may(Rights::Edit).then(|| Name::dav("write-content"));
+                let read = may(Rights::Read).then_some(Privilege::Read);
+                let write = may(Rights::Edit).then_some(Privilege::WriteContent);
                 privileges(name, read.into_iter().chain(write))
+            }
+            (DAV, "supported-privilege-set" | "acl-restrictions" | "inherited-acl-set") => {
+                access::of_all(name, Some(&self.collection.place().href()))?
             }
             (CALDAV, "schedule-tag") if !is_cards && self.collection.holds != Holds::Inbox => {
                 let tag = schedule_tag_of(&text(self.item)?, &self.collection.owner)?;
@@ -117,7 +122,11 @@ impl Resource for ItemResource<'_> {
     }
 
     fn further(&self) -> Vec<Name> {
-        ["current-user-principal", "owner", "current-user-privilege-set"].map(Name::dav).into()
+        ["current-user-principal", "owner", "current-user-privilege-set", "supported-privilege-set"]
+            .into_iter()
+            .chain(["acl-restrictions", "inherited-acl-set"])
+            .map(Name::dav)
+            .collect()
     }
 }
 

@@ -1,22 +1,27 @@
 //! Properties of resources: what PROPFIND and the reports answer.
 
+mod access;
 mod collection;
 pub(crate) mod item;
 mod outbox;
 pub(crate) mod place;
 mod principal;
+mod proxy;
 
 use kontor_dav_proto::request::PropFind;
 use kontor_dav_proto::response::Response;
 use kontor_dav_proto::{CALENDARSERVER, CARDDAV, DAV, Element, Name};
 
+pub(crate) use access::{Permissions, needs_permissions, principals};
 pub(crate) use collection::{CollectionResource, MadeBy};
 pub(crate) use item::{ItemResource, Wanted};
 pub(crate) use outbox::OutboxResource;
 pub(crate) use place::PlaceResource;
 pub(crate) use principal::{Person, PrincipalResource, calendar_user_type};
+pub(crate) use proxy::ProxyResource;
 
 use crate::place::Place;
+use crate::privilege::{Privilege, elements};
 
 /// Something that has properties.
 pub(crate) trait Resource {
@@ -100,10 +105,15 @@ fn reports(name: &Name, reports: impl IntoIterator<Item = Name>) -> Element {
     Element::new(name.clone()).with_all(reports.into_iter().map(of))
 }
 
-/// `DAV:current-user-privilege-set` (RFC 3744 §5.5).
-fn privileges(name: &Name, privileges: impl IntoIterator<Item = Name>) -> Element {
-    let of = |privilege: Name| Element::new(Name::dav("privilege")).with(Element::new(privilege));
-    Element::new(name.clone()).with_all(privileges.into_iter().map(of))
+/// `DAV:current-user-privilege-set` (RFC 3744 §5.4).
+fn privileges(name: &Name, privileges: impl IntoIterator<Item = Privilege>) -> Element {
+    elements(name, privileges)
+}
+
+/// The same, by names that are those of one kind of collection only (RFC 6638 §6).
+fn privilege_names(name: &Name, names: impl IntoIterator<Item = Name>) -> Element {
+    let of = |privilege| Element::new(Name::dav("privilege")).with(Element::new(privilege));
+    Element::new(name.clone()).with_all(names.into_iter().map(of))
 }
 
 /// The reports that are about principals, which every collection answers.

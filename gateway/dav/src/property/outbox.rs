@@ -2,7 +2,7 @@
 
 use kontor_dav_proto::{CALDAV, DAV, Element, Name};
 
-use super::{Resource, of_everything, privileges, with_elements, with_href, with_text};
+use super::{Resource, of_everything, privilege_names, with_elements, with_href, with_text};
 use crate::home::OUTBOX;
 use crate::place::{Place, Tree};
 
@@ -33,7 +33,7 @@ impl Resource for OutboxResource<'_> {
                     "schedule-send-reply",
                     "schedule-send-freebusy",
                 ];
-                privileges(name, [Name::dav("read")].into_iter().chain(may.map(Name::caldav)))
+                privilege_names(name, [Name::dav("read")].into_iter().chain(may.map(Name::caldav)))
             }
             (DAV, "supported-report-set") => Element::new(name.clone()),
             (CALDAV, "supported-calendar-component-set") => {

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::home::Collection;
 use crate::place::{Place, Tree};
+use crate::privilege::Privilege;
 
 pub(crate) struct PlaceResource<'a> {
     pub place: &'a Place,
@@ -58,9 +59,9 @@ impl Resource for PlaceResource<'_> {
             "current-user-privilege-set"
                 if owner.is_some_and(|owner| owner.eq_ignore_ascii_case(self.viewer)) =>
             {
-                privileges(name, [Name::dav("read"), Name::dav("bind"), Name::dav("unbind")])
+                privileges(name, [Privilege::Read, Privilege::Bind, Privilege::Unbind])
             }
-            "current-user-privilege-set" => privileges(name, [Name::dav("read")]),
+            "current-user-privilege-set" => privileges(name, [Privilege::Read]),
             "quota-used-bytes" => with_text(name, quota()?.used.to_string()),
             "quota-available-bytes" => {
                 let quota = quota().filter(|quota| quota.limit > 0)?;

@@ -9,6 +9,7 @@ use super::{
 use crate::directory;
 use crate::home::{INBOX, OUTBOX};
 use crate::place::{Place, Tree};
+use crate::privilege::Privilege;
 
 /// Somebody who has a principal.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Person {
     pub display_name: String,
     /// As the directory says: `user`, `shared`, `group`, `room`, `equipment`.
     pub kind: String,
+    /// For whom the viewer, who this is, acts in their calendars, and whether they write too.
+    pub acts_for: Vec<(String, bool)>,
     /// All that they have, where who asks is the same person.
     pub addresses: Vec<String>,
 }
@@ -68,9 +71,15 @@ impl Resource for PrincipalResource<'_> {
             (DAV, "displayname") => with_text(name, &person.display_name),
             (DAV, "principal-URL" | "owner") => with_href(name, &self.href()),
             (DAV, "alternate-URI-set") => with_href(name, &mailto()),
-            (DAV, "group-member-set" | "group-membership") => Element::new(name.clone()),
+            (DAV, "group-member-set") => Element::new(name.clone()),
+            (DAV, "group-membership") => {
+                let groups =
+                    person.acts_for.iter().map(|(owner, writes)| Place::Proxy(owner.clone(), *writes).href());
+                let groups: Vec<String> = groups.collect();
+                with_hrefs(name, groups.iter().map(String::as_str))
+            }
             (DAV, "supported-report-set") => reports(name, principal_reports()),
-            (DAV, "current-user-privilege-set") => privileges(name, [Name::dav("read")]),
+            (DAV, "current-user-privilege-set") => privileges(name, [Privilege::Read]),
             (CALDAV, "calendar-home-set") => with_href(name, &self.home(Tree::Calendars)),
             (CARDDAV, "directory-gateway") if self.is_own() => {
                 with_href(name, &directory::place(&person.address).href())
@@ -90,8 +99,15 @@ impl Resource for PrincipalResource<'_> {
                 let address = Element::new(cs("email-address")).with_text(&person.address);
                 Element::new(name.clone()).with(address)
             }
-            (CALENDARSERVER, "calendar-proxy-read-for" | "calendar-proxy-write-for") if self.is_own() => {
-                Element::new(name.clone())
+            (CALENDARSERVER, local @ ("calendar-proxy-read-for" | "calendar-proxy-write-for"))
+                if self.is_own() =>
+            {
+                let of_kind =
+                    |(_, writes): &&(String, bool)| *writes == (local == "calendar-proxy-write-for");
+                let owners = person.acts_for.iter().filter(of_kind);
+                let owners: Vec<String> =
+                    owners.map(|(owner, _)| Place::Principal(owner.clone()).href()).collect();
+                with_hrefs(name, owners.iter().map(String::as_str))
             }
             _ => return None,
         })

@@ -92,6 +92,7 @@ impl Directory {
                 .await?;
                 for sql in [
                     "DELETE FROM folder_permission WHERE principal_kind = 2 AND principal_id = $1",
+                    "DELETE FROM calendar_proxy WHERE principal_kind = 2 AND principal_id = $1",
                     "DELETE FROM account WHERE account_id = $1",
                 ] {
                     execute(&transaction, sql, &[&id]).await?;
@@ -100,6 +101,7 @@ impl Directory {
             _ => {
                 for sql in [
                     "DELETE FROM folder_permission WHERE principal_kind = 3 AND principal_id = $1",
+                    "DELETE FROM calendar_proxy WHERE principal_kind = 3 AND principal_id = $1",
                     "DELETE FROM mail_group WHERE group_id = $1",
                 ] {
                     execute(&transaction, sql, &[&id]).await?;
