@@ -176,6 +176,12 @@ impl Ingress {
         self.tcp.get(&name).cloned()
     }
 
+    /// Whether a client without TLS may begin with HTTP/2. Before other servers only HTTP/1.1 is spoken there: nobody who is
+    /// meant to come needs more, and what is not understood cannot be misunderstood.
+    pub(crate) fn knows_prior_knowledge(&self) -> bool {
+        self.upstreams.values().all(|upstream| matches!(upstream, Upstream::Local(_)))
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         self.settings
     }

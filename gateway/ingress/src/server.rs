@@ -42,6 +42,7 @@ impl Handler for HttpServer {
         let settings = self.ingress.settings();
         let (is_h2, early) = match connection.tls() {
             Some(tls) => (tls.alpn.as_deref() == Some("h2"), Vec::new()),
+            None if !self.ingress.knows_prior_knowledge() => (false, Vec::new()),
             None => {
                 let read = tokio::time::timeout(settings.header_timeout, preface::read(&mut connection));
                 let first = tokio::select! {

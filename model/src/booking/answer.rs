@@ -1,11 +1,10 @@
 //! What a resource says and keeps.
 
 use super::{Decision, Instance, Rules};
-use crate::icalendar::value::CalendarTime;
 use crate::icalendar::{Component, Property};
-use crate::scheduling::instances::{instance, part, zones};
+use crate::scheduling::instances::{instance, part, single, zones};
 use crate::scheduling::people::{self, is_part, parts};
-use crate::time_zone::{CalendarZones, clock, wall_seconds};
+use crate::time_zone::CalendarZones;
 
 /// A copy of a meeting with the resource's answer to a request in it: to the instances that the request is about. Where
 /// the copy is the request itself, what has changed is what the organizer is to hear
@@ -60,7 +59,7 @@ fn decline(calendar: &mut Component, declined: &Instance, resource: &str, reason
         return say(own, resource, "DECLINED", reason);
     }
     let Some(like) = describing(calendar, &zones, which) else { return };
-    let mut own = at(like, declined, &zones);
+    let mut own = single(like, &declined.start, declined.unix.end, &zones);
     own.set(Property::with_time("RECURRENCE-ID", id));
     say(&mut own, resource, "DECLINED", reason);
     calendar.components.push(own);
@@ -79,25 +78,6 @@ fn describing<'a>(
 ) -> Option<&'a Component> {
     let futures = parts(calendar).filter(|one| is_of_future(one) && instance(one, zones) <= which);
     futures.max_by_key(|one| instance(one, zones)).or_else(|| part(calendar, zones, None))
-}
-
-/// A component of the series as one instance of it.
-fn at(series: &Component, one: &Instance, zones: &CalendarZones) -> Component {
-    let mut part = series.clone();
-    for name in ["RRULE", "RDATE", "EXDATE", "EXRULE"] {
-        part.remove(name);
-    }
-    let times = (series.time("DTSTART").and_then(Result::ok), series.time("DTEND").and_then(Result::ok));
-    part.set(Property::with_time("DTSTART", &one.start));
-    if let (Some(start), Some(end)) = times {
-        let length = wall_seconds(end.local()).saturating_sub(wall_seconds(start.local()));
-        let by_clock = end.with_local(clock(wall_seconds(one.start.local()).saturating_add(length)));
-        // A date of a series may have a length of its own, and clocks change.
-        let is_same = start.is_date() || zones.to_unix(&by_clock) == one.unix.end;
-        let end = if is_same { by_clock } else { CalendarTime::Utc(clock(one.unix.end)) };
-        part.set(Property::with_time("DTEND", &end));
-    }
-    part
 }
 
 /// What a resource keeps of a copy in its calendar: the time, and of the subject what the rules say.

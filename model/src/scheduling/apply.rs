@@ -1,10 +1,12 @@
 //! What a message does to the copy of whoever gets it (RFC 5546 §2.1.5, §3.2; RFC 6638 §4).
 
-use super::instances::{adopt_zones, detached, exclude, instance, part, remove, zones};
+use super::instances::{adopt_zones, exclude, instance, part, remove, single, zones};
 use super::outgoing::{is_cancelled_part as is_cancelled, sequence};
 use super::people::{self, address, is_organizer, is_part, organizer_address, parts};
 use super::{ItipError, Method};
+use crate::icalendar::value::CalendarTime;
 use crate::icalendar::{Component, Property};
+use crate::recurrence::{Limits, instances};
 use crate::time_zone::CalendarZones;
 
 /// What came of a message.
@@ -242,16 +244,21 @@ fn reply(existing: &Component, message: &Component) -> Applied {
             outcome = Applied::Ignored(Ignored::NotAsked);
             continue;
         }
-        if let (Some(id), None) = (new.property("RECURRENCE-ID"), part(&out, &old_zones, which)) {
-            if !is_instance(existing, &old_zones, which) {
-                continue;
-            }
-            out.components.push(detached(like, id));
+        // One instance, and all from it on, may have components of their own.
+        let is_own = |part: &Component| {
+            is_part(part) && instance(part, &old_zones) == which && has_range(part) == has_range(new)
+        };
+        if let Some(id) = new.property("RECURRENCE-ID")
+            && !out.components.iter().any(is_own)
+        {
+            let Some(mut one) = as_instance(existing, &old_zones, which) else { continue };
+            one.set(id.clone());
+            out.components.push(one);
         }
         let noted = out
             .components
             .iter_mut()
-            .filter(|part| is_part(part) && instance(part, &old_zones) == which)
+            .filter(|part| is_own(part))
             .flat_map(|part| part.properties.iter_mut())
             .find(|line| line.is("ATTENDEE") && people::is(line, &who));
         if let Some(noted) = noted {
@@ -282,15 +289,30 @@ fn note(line: &mut Property, answer: &Property, reply: &Component) {
     line.set_parameter("SCHEDULE-STATUS", status);
 }
 
-/// Whether the series has an instance at a moment.
-fn is_instance(calendar: &Component, zones: &CalendarZones, which: Option<i64>) -> bool {
-    let Some(at) = which else { return true };
-    let Ok(object) = crate::icalendar::CalendarObject::check(calendar) else { return false };
-    let limits = crate::recurrence::Limits::default();
-    crate::recurrence::instances(&object, zones, at..at.saturating_add(1), limits).is_ok_and(|instances| {
-        instances
-            .iter()
-            .any(|instance| instance.recurrence_id.as_ref().is_some_and(|id| zones.to_unix(id) == at))
+/// Whether a component is about all instances from one on (RFC 5545 §3.2.13).
+fn has_range(part: &Component) -> bool {
+    part.property("RECURRENCE-ID").is_some_and(|id| id.parameter("RANGE").is_some())
+}
+
+/// An instance of the series that has no component of its own, as one that has; `None` where there is none.
+fn as_instance(calendar: &Component, zones: &CalendarZones, which: Option<i64>) -> Option<Component> {
+    let at = which?;
+    let object = crate::icalendar::CalendarObject::check(calendar).ok()?;
+    // Where all from some instance on are at another time, so is this one.
+    let shifts = parts(calendar).filter(|part| has_range(part)).filter_map(|part| {
+        let start = part.time("DTSTART")?.ok()?;
+        Some(zones.to_unix(&start).saturating_sub(instance(part, zones)?))
+    });
+    let near = |shift: i64| {
+        let moment = at.saturating_add(shift);
+        moment.saturating_sub(DAY)..moment.saturating_add(DAY)
+    };
+    let mut windows = std::iter::once(0).chain(shifts.take(MOST_SHIFTS)).map(near);
+    windows.find_map(|window| {
+        let all = instances(&object, zones, window, Limits::default()).ok()?;
+        let is_it = |id: &CalendarTime| zones.to_unix(id) == at;
+        let found = all.into_iter().find(|one| one.recurrence_id.as_ref().is_some_and(is_it))?;
+        Some(single(found.component, &found.start, found.unix.end, zones))
     })
 }
 
@@ -306,3 +328,6 @@ fn is_older(new: &Component, old: &Component) -> bool {
 
 /// Lines that an attendee may have put there.
 const OWN: [&str; 4] = ["TRANSP", "CATEGORIES", "COLOR", "X-MICROSOFT-CDO-BUSYSTATUS"];
+/// Seconds.
+const DAY: i64 = 86_400;
+const MOST_SHIFTS: usize = 16;

@@ -53,6 +53,32 @@ pub(super) fn detached(master: &Component, id: &Property) -> Component {
     part
 }
 
+/// A component of a series as one instance of it, which begins and ends then.
+pub(crate) fn single(
+    series: &Component,
+    begins: &CalendarTime,
+    ends: i64,
+    zones: &CalendarZones,
+) -> Component {
+    let mut part = series.clone();
+    for name in ["RRULE", "RDATE", "EXDATE", "EXRULE"] {
+        part.remove(name);
+    }
+    let times = (series.time("DTSTART").and_then(Result::ok), series.time("DTEND").and_then(Result::ok));
+    part.set(Property::with_time("DTSTART", begins));
+    if let (Some(start), Some(end)) = times {
+        let length = wall_seconds(end.local()).saturating_sub(wall_seconds(start.local()));
+        let by_clock = end.with_local(clock(wall_seconds(begins.local()).saturating_add(length)));
+        // A date of a series may have a length of its own, and clocks change.
+        let is_same = start.is_date() || zones.to_unix(&by_clock) == ends;
+        part.set(Property::with_time(
+            "DTEND",
+            &if is_same { by_clock } else { CalendarTime::Utc(clock(ends)) },
+        ));
+    }
+    part
+}
+
 /// Takes an instance out of a series.
 pub(super) fn exclude(master: &mut Component, id: &Property) {
     let mut property = id.clone();

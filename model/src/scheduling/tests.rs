@@ -375,6 +375,28 @@ fn whoever_agreed_to_another_time_is_asked_again() {
 }
 
 #[test]
+fn an_answer_to_one_of_all_that_were_moved_keeps_its_time() {
+    let later = "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260309T090000\n\
+        DTSTART;TZID=Europe/Berlin:20260309T150000\nDTEND;TZID=Europe/Berlin:20260309T160000\nSUMMARY:Plan\nSEQUENCE:1\n\
+        ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:anna@example.org\n";
+    let claras = calendar(&[SERIES, later]);
+    for (day, time) in [("09", "20260309T150000"), ("23", "20260323T150000")] {
+        let reply = format!(
+            "RECURRENCE-ID;TZID=Europe/Berlin:202603{day}T090000\nSEQUENCE:1\n\
+             ATTENDEE;PARTSTAT=DECLINED:mailto:anna@example.org\n"
+        );
+        let mut reply = calendar(&[&reply]);
+        reply.set(Property::new("METHOD", "REPLY"));
+        let noted = stored(apply(Some(&claras), &reply, CLARA));
+        assert_eq!(noted.components.len(), 3, "{noted}");
+        let one = &noted.components[2];
+        assert_eq!(one.property("DTSTART").map(|line| line.value.as_str()), Some(time));
+        assert_eq!(answer_of(one, ANNA), "DECLINED");
+        assert_eq!(answer_of(&noted.components[1], ANNA), "NEEDS-ACTION");
+    }
+}
+
+#[test]
 fn what_somebody_is_in_a_meeting() {
     let meeting = calendar(&[SERIES]);
     let role_of = |who: &str| role(&meeting, |address| address == who);
