@@ -108,7 +108,9 @@ impl<'a> CalendarObject<'a> {
             }
             match component.property("RECURRENCE-ID") {
                 Some(id) => {
-                    if !recurrence_ids.insert((id.value.trim(), id.parameter("TZID"))) {
+                    // All from one instance on, and that one alone, may be said differently.
+                    let is_future = id.parameter("RANGE").is_some();
+                    if !recurrence_ids.insert((id.value.trim(), id.parameter("TZID"), is_future)) {
                         return Err(ObjectError::Resource("a RECURRENCE-ID twice"));
                     }
                     object.overrides.push(component);
