@@ -86,12 +86,29 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal by name to one process.
+/// Sends a signal by name to one process. After `STOP` it does nothing any more: its threads stop one after the other, and
+/// the last may still have answered somebody.
 pub fn send_signal(pid: u32, signal: &str) -> Result<()> {
     let status =
         Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "kill -{signal} {pid}: {status}");
+    let until = Instant::now() + Duration::from_secs(5);
+    while signal == "STOP" && !is_stopped(pid)? {
+        ensure!(Instant::now() < until, "process {pid} does not stop");
+        std::thread::sleep(Duration::from_millis(2));
+    }
     Ok(())
+}
+
+/// Whether all threads of a process are stopped (proc_pid_stat(5)).
+fn is_stopped(pid: u32) -> Result<bool> {
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+        if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Runs a program to its end within `limit`; an error when it fails, with what it printed.

@@ -71,7 +71,6 @@ impl Mailboxes {
 
     /// When the owner of a mailbox is busy, whoever asks: for the house itself. `ignore_uid` is an item that does not
     /// count.
-    #[allow(dead_code, reason = "rooms that book themselves are on their way")]
     pub(crate) async fn busy_times(
         &self,
         mailbox: u64,
