@@ -17,6 +17,13 @@ pub struct Planner {
     task: tokio::task::JoinHandle<Result<Seen>>,
 }
 
+/// A test that fails must not wait for it.
+impl Drop for Planner {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What it saw.
 #[derive(Debug, Default)]
 struct Seen {
@@ -65,9 +72,9 @@ impl Planner {
     }
 
     /// Stops it; an error when it showed one to its user, or something that was acknowledged is not there.
-    pub async fn stop(self) -> Result<()> {
+    pub async fn stop(mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        let seen = self.task.await.context("the program died")??;
+        let seen = (&mut self.task).await.context("the program died")??;
         let (requests, retries, events) = (seen.requests, seen.retries, seen.kept.len());
         println!("          {events} events in {requests} requests, {retries} of them tried again");
         ensure!(seen.failures.is_empty(), "{} failures: {:#?}", seen.failures.len(), seen.failures);

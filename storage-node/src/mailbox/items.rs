@@ -132,8 +132,11 @@ impl Mailboxes {
         state.catch_up(&transaction, mailbox, folder).await?;
         let statement = transaction
             .prepare_cached(
+                // Two look-ups: a plan made while the folder was small would read all of it for an OR.
                 "SELECT uid, item_id, name, item_uid, starts_at, ends_at FROM item
-                 WHERE mailbox_id = $1 AND folder_id = $2 AND (name = $3 OR item_uid = $4) AND gone_cn IS NULL",
+                 WHERE mailbox_id = $1 AND folder_id = $2 AND name = $3 AND gone_cn IS NULL
+                 UNION SELECT uid, item_id, name, item_uid, starts_at, ends_at FROM item
+                 WHERE mailbox_id = $1 AND folder_id = $2 AND item_uid = $4 AND gone_cn IS NULL",
             )
             .await?;
         let found = transaction.query(&statement, &[&m, &f, &facts.name, &facts.item_uid]).await?;
