@@ -47,6 +47,8 @@ enum Command {
     AppPassword(Administered<admin::app_password::AppPasswordCommand>),
     /// Mail that waits to leave.
     Queue(Administered<admin::queue::QueueCommand>),
+    /// Calendars from elsewhere that people subscribe to.
+    Subscription(Administered<admin::subscription::SubscriptionCommand>),
     Check(AdministeredArgs<admin::check::CheckArgs>),
     Import(AdministeredArgs<admin::import::ImportArgs>),
     Export(AdministeredArgs<admin::export::ExportArgs>),
@@ -143,6 +145,9 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Queue(all) => {
             administer(all.reach, async |reach| admin::queue::run(reach, all.command).await)?
+        }
+        Command::Subscription(all) => {
+            administer(all.reach, async |reach| admin::subscription::run(reach, all.command).await)?;
         }
         Command::Check(all) => {
             return administer(all.reach, async |reach| admin::check::run(reach, all.command).await);

@@ -313,6 +313,23 @@ async fn a_published_calendar_is_subscribed_to() -> Result<()> {
     }
     ensure!(closed.asked() == 0, "somebody came from inside");
     ensure!(curl.ask(&["-i", "-X", "DELETE"], &collection)?.starts_with("HTTP/1.1 204"), "unsubscribed");
+
+    // An administrator subscribes somebody to it, once.
+    let by = |arguments: &[&str]| appliance.kontor(&[&["subscription"], arguments].concat());
+    let address = account.address.as_str();
+    open.publish(&ok(&holidays(&["New Year", "Ascension"])));
+    by(&["add", address, &url, "--name", "Holidays"])?;
+    let again = by(&["add", address, &url]).err().context("it is there")?.to_string();
+    ensure!(again.contains("as \"Holidays\""), "{again}");
+    ensure!(by(&["add", address, "ftp://x.example/"]).is_err() && by(&["add", "x@y.example", &url]).is_err());
+    computer.discover()?;
+    computer.sync_with(&["--force-delete"])?;
+    let said = computer.khal(&["list", "2027-01-01", "1d"])?;
+    ensure!(said.contains("Ascension"), "{said}");
+    let listed = by(&["list", address, "--json"])?;
+    ensure!(listed.contains("\"Holidays\"") && !listed.contains("\"fetched_at\": null"), "{listed}");
+    by(&["remove", address, "Holidays"])?;
+    ensure!(by(&["remove", address, "Holidays"]).is_err() && !by(&["list", address])?.contains("Holidays"));
     Ok(())
 }
 

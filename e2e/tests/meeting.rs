@@ -1,5 +1,8 @@
 //! A meeting seen from all ends: made by CalDAV, answered by CalDAV and by mail, changed, and called off.
 
+#[path = "meeting/properties.rs"]
+mod properties;
+
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,13 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use kontor_e2e::appliance::{Account, Appliance};
+use kontor_e2e::dav::{Curl, LIMIT, between, header, stdout};
 use kontor_e2e::process::{eventually, output_of};
-use kontor_e2e::s3::virtual_environment;
 use kontor_e2e::smtp::{Smtp, dot_stuffed, read_reply};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-const LIMIT: Duration = Duration::from_secs(120);
 const SOON: Duration = Duration::from_secs(60);
 const GUEST: &str = "zoe@far.example";
 
@@ -88,6 +90,9 @@ async fn the_same_meeting_from_both_ends() -> Result<()> {
     ensure!(shape(&calendar_in(&mail)?) == shape(&changed), "{mail}");
     let copy = berts.text(&berts_event)?;
     ensure!(line(&copy, &bert.address).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")), "{copy}");
+
+    properties::are_as_specified(&appliance, &anna, &properties::ORGANIZERS).await?;
+    properties::are_as_specified(&appliance, &bert, &properties::ACCEPTED).await?;
 
     // Bert cannot move it, but can decline what was moved.
     let forbidden = berts.put(&[], &copy.replace("T090000", "T080000"), &berts_event)?;
@@ -208,6 +213,36 @@ async fn inbox_outbox_rooms_and_groups() -> Result<()> {
     ensure!(member.contains(&format!("MEMBER=\"mailto:{team}\"")), "{member}");
     Curl { appliance: &appliance, account: &appliance.account }.find("SUMMARY:Group").await?;
 
+    // What is posted is told as what is put is: a new meeting, and a file that it gets. A copy would be a second one.
+    let posted = groups.replace("group-1", "posted-1").replace("SUMMARY:Group", "SUMMARY:Posted");
+    let post = ["-i", "-X", "POST", "-H"];
+    let made = annas.ask(
+        &[&post[..], &["Content-Type: text/calendar", "--data-binary", &posted]].concat(),
+        &at("").replace(".ics", ""),
+    )?;
+    ensure!(made.starts_with("HTTP/1.1 201") && header(&made, "schedule-tag").is_some(), "{made}");
+    let made = header(&made, "location").context("where it is")?.to_owned();
+    let (theirs, _) = berts.find("SUMMARY:Posted").await?;
+    let file = [
+        "Content-Type: text/plain",
+        "-H",
+        "Content-Disposition: attachment; filename=agenda.txt",
+        "--data",
+        "1. x",
+    ];
+    let added = annas.ask(&[&post[..], &file].concat(), &format!("{made}?action=attachment-add"))?;
+    ensure!(added.starts_with("HTTP/1.1 201"), "{added}");
+    eventually("Bert has the file", SOON, async || {
+        Ok(berts.text(&theirs)?.replace("\r\n ", "").contains("agenda.txt").then_some(()))
+    })
+    .await?;
+    annas.ask(&["-X", "MKCALENDAR"], &format!("/dav/calendars/{}/second/", anna.address))?;
+    let copied = annas.ask(
+        &["-i", "-X", "COPY", "-H", &format!("Destination: /dav/calendars/{}/second/x.ics", anna.address)],
+        &made,
+    )?;
+    ensure!(copied.contains("unique-scheduling-object-resource"), "{copied}");
+
     // What is deleted is declined, unless the client says otherwise; then the next one tells that nothing was sent.
     let quiet = groups.replace("group-1", "quiet-1").replace("SUMMARY:Group", "SUMMARY:Quiet");
     annas.put(&[], &quiet, &at("quiet"))?;
@@ -223,6 +258,73 @@ async fn inbox_outbox_rooms_and_groups() -> Result<()> {
     .await?;
     let silent = annas.text(&at("quiet"))?;
     ensure!(line(&silent, &bert.address).is_some_and(|line| line.contains("NEEDS-ACTION")), "{silent}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_write_in_a_calendar_organizes_and_answers_for_its_owner() -> Result<()> {
+    let outside = Outside::start().await?;
+    let appliance = outside.appliance().await?;
+    let (anna, bert, carl) = (
+        appliance.add_mailbox("anna").await?,
+        appliance.add_mailbox("bert").await?,
+        appliance.account.clone(),
+    );
+    let [annas, berts, carls] = [&anna, &bert, &carl].map(|account| Curl { appliance: &appliance, account });
+    let share = format!(
+        "<s:share xmlns:s='http://calendarserver.org/ns/' xmlns:d='DAV:'><s:set>\
+         <d:href>mailto:{}</d:href><s:read-write/></s:set></s:share>",
+        bert.address
+    );
+    let own = format!("/dav/calendars/{}/calendar/", anna.address);
+    let said = annas.ask(&["-i", "-X", "POST", "--data", &share], &own)?;
+    ensure!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let home = format!("/dav/calendars/{}/", bert.address);
+    let listed = berts.ask(&["-X", "PROPFIND", "-H", "Depth: 1"], &home)?;
+    let shared = between(&listed, &format!("<D:href>{home}shared-"), "</D:href>").context("it is shared")?;
+    let shared = format!("{home}shared-{shared}");
+
+    // Bert invites in Anna's name: it is from her, and says by whom.
+    let plan = series(&anna, &carl);
+    let made = berts.put(&[], &plan, &format!("{shared}plan.ics"))?;
+    ensure!(made.starts_with("HTTP/1.1 201"), "{made}");
+    let (theirs, copy) = carls.find("SUMMARY:Plan").await?;
+    let sent_by = format!("SENT-BY=\"mailto:{}\"", bert.address);
+    let unfolded = copy.replace("\r\n ", "");
+    let organizer = unfolded.lines().find(|line| line.starts_with("ORGANIZER")).context("an organizer")?;
+    ensure!(
+        organizer.contains(&sent_by) && organizer.ends_with(&format!("mailto:{}", anna.address)),
+        "{copy}"
+    );
+    let mail = outside.mail("Subject: Invitation: Plan").await?;
+    let of = |name: &str| mail.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    ensure!(of("From: ").contains(&anna.address) && of("Sender: ").contains(&bert.address), "{mail}");
+    let own_line = line(&unfolded, &carl.address).context("Carl")?.to_owned();
+    let accepted = format!("ATTENDEE;PARTSTAT=ACCEPTED:mailto:{}", carl.address);
+    let put = carls.put(&[], &unfolded.replace(&own_line, &accepted), &theirs)?;
+    ensure!(put.starts_with("HTTP/1.1 204"), "{put}");
+    eventually("Anna knows that Carl comes", SOON, async || {
+        let text = annas.text(&format!("{own}plan.ics"))?;
+        Ok(line(&text, &carl.address).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")).then_some(()))
+    })
+    .await?;
+
+    // Carl invites Anna, and Bert answers for her.
+    let ask = series(&carl, &anna).replace("plan-1", "ask-1").replace("SUMMARY:Plan", "SUMMARY:Ask");
+    let event = format!("/dav/calendars/{}/calendar/ask.ics", carl.address);
+    ensure!(carls.put(&[], &ask, &event)?.starts_with("HTTP/1.1 201"), "made");
+    let (hers, copy) = annas.find("SUMMARY:Ask").await?;
+    let unfolded = copy.replace("\r\n ", "");
+    let own_line = line(&unfolded, &anna.address).context("Anna")?.to_owned();
+    let accepted = format!("ATTENDEE;PARTSTAT=ACCEPTED:mailto:{}", anna.address);
+    let name = hers.rsplit('/').next().unwrap_or_default();
+    let put = berts.put(&[], &unfolded.replace(&own_line, &accepted), &format!("{shared}{name}"))?;
+    ensure!(put.starts_with("HTTP/1.1 204"), "{put}");
+    eventually("Carl knows that Anna comes", SOON, async || {
+        let text = carls.text(&event)?;
+        Ok(line(&text, &anna.address).is_some_and(|line| line.contains("PARTSTAT=ACCEPTED")).then_some(()))
+    })
+    .await?;
     Ok(())
 }
 
@@ -443,9 +545,7 @@ fn python(appliance: &Appliance, account: &Account, text: &str, more: &[&str]) -
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("script.py");
     std::fs::write(&script, text)?;
-    let python = virtual_environment().join("bin/python");
-    ensure!(python.exists(), "{} is missing; run e2e/setup.sh", python.display());
-    let mut command = Command::new(python);
+    let mut command = Command::new(kontor_e2e::dav::python()?);
     command.arg(&script).arg(format!("http://{}/dav/", appliance.endpoints.http));
     command.args([&account.address, &account.password]).args(more);
     stdout(&output_of(command, LIMIT)?)
@@ -476,20 +576,14 @@ event.save()
 print("done")
 "#;
 
-struct Curl<'a> {
-    appliance: &'a Appliance,
-    account: &'a Account,
+/// What is done with curl again and again.
+trait Calendars {
+    fn put(&self, headers: &[&str], text: &str, path: &str) -> Result<String>;
+    fn text(&self, path: &str) -> Result<String>;
+    async fn find(&self, wanted: &str) -> Result<(String, String)>;
 }
 
-impl Curl<'_> {
-    fn ask(&self, arguments: &[&str], path: &str) -> Result<String> {
-        let mut command = Command::new("curl");
-        command.args(["-sS", "-H", "Expect:", "-u"]);
-        command.arg(format!("{}:{}", self.account.address, self.account.password));
-        command.args(arguments).arg(format!("http://{}{path}", self.appliance.endpoints.http));
-        stdout(&output_of(command, LIMIT)?)
-    }
-
+impl Calendars for Curl<'_> {
     fn put(&self, headers: &[&str], text: &str, path: &str) -> Result<String> {
         let mut arguments =
             vec!["-i", "-X", "PUT", "-H", "Content-Type: text/calendar", "--data-binary", text];
@@ -519,17 +613,6 @@ impl Curl<'_> {
         })
         .await
     }
-}
-
-fn stdout(output: &std::process::Output) -> Result<String> {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}\n{text}\n{errors}", output.status);
-    Ok(text)
-}
-
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
 }
 
 const ZONE: &str = "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nBEGIN:DAYLIGHT\r\nTZOFFSETFROM:+0100\r\n\

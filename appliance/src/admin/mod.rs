@@ -11,6 +11,7 @@ pub mod import;
 pub mod mailbox;
 mod messages;
 pub mod queue;
+pub mod subscription;
 mod table;
 pub mod tenant;
 

@@ -53,6 +53,7 @@ impl Kontor {
             address_books: format!("/dav/addressbooks/{user}/"),
             user,
             password: PASSWORD.into(),
+            takes_whole_collections: false,
         }
     }
 

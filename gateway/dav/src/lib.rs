@@ -62,4 +62,6 @@ mod subscription;
 pub use answer::Body;
 pub use config::DavConfig;
 pub use gateway::Gateway;
-pub use subscription::SubscriptionConfig;
+pub use subscription::{
+    SubscribeError, Subscribed, SubscriptionConfig, subscribe, subscriptions, unsubscribe,
+};

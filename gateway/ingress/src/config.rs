@@ -53,6 +53,10 @@ pub struct IngressConfig {
     /// How long a connection to an upstream may take.
     #[serde(deserialize_with = "duration")]
     pub connect_timeout: Duration,
+    /// How long a request waits for an upstream when none can be reached, while addresses are looked up again. It does not
+    /// wait for one that was last reached more than a minute ago.
+    #[serde(deserialize_with = "duration")]
+    pub upstream_wait: Duration,
     /// How long after the drain began long polls, streams and tunnels end, spread over the second half of it. Less
     /// than the process's own grace.
     #[serde(deserialize_with = "duration")]
@@ -83,6 +87,7 @@ impl Default for IngressConfig {
             write_timeout: Duration::from_secs(120),
             max_header: 64 << 10,
             connect_timeout: Duration::from_secs(3),
+            upstream_wait: Duration::from_secs(6),
             drain: Duration::from_secs(20),
             check_interval: Duration::from_secs(5),
             affinity_key_file: None,

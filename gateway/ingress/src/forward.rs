@@ -1,6 +1,5 @@
 //! One request on its way to an upstream, until the head of the response is there.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use http::{Method, Request, Response, request};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
+use tokio::time::Instant;
 
 use crate::body::{Gate, RequestBody};
 use crate::client::Peer;
@@ -26,6 +26,7 @@ pub(crate) struct Way<'a> {
     pub idle: Duration,
     pub max_body: u64,
     pub connect_timeout: Duration,
+    pub upstream_wait: Duration,
 }
 
 /// The head of a response, and where it comes from.
@@ -47,8 +48,14 @@ impl Way<'_> {
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut reuse = true;
         let target = self.pool.target;
+        let until = Instant::now() + self.upstream_wait;
         loop {
-            let Some(endpoint) = self.pool.choose(self.wish, &tried) else {
+            let chosen = self.pool.choose(self.wish, &tried).filter(|_| tried.len() < MOST_TRIED);
+            let Some(endpoint) = chosen else {
+                if self.or_ending(self.pool.look_again(until)).await? {
+                    tried.clear();
+                    continue;
+                }
                 return Err(if tried.is_empty() {
                     Refusal::NoUpstream(target)
                 } else {
@@ -60,15 +67,12 @@ impl Way<'_> {
             let is_reused = reused.is_some();
             let mut sender = match reused {
                 Some(sender) => sender,
-                None => match self.connect(endpoint.connect(self.connect_timeout)).await? {
+                None => match self.or_ending(endpoint.connect(self.connect_timeout)).await? {
                     Ok(sender) => sender,
                     Err(error) => {
                         tracing::debug!(gateway = target, address = %endpoint.address, %error, "cannot connect to an upstream");
                         endpoint.failed();
                         tried.push(endpoint.address);
-                        if tried.len() >= MOST_TRIED {
-                            return Err(Refusal::Unreachable(target));
-                        }
                         continue;
                     }
                 },
@@ -76,7 +80,7 @@ impl Way<'_> {
             self.exchange.touch();
             match self.head(sender.try_send_request(request)).await? {
                 Ok(response) => {
-                    endpoint.succeeded();
+                    self.pool.reached(&endpoint);
                     if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
                         endpoint.keep(sender);
                     }
@@ -108,12 +112,9 @@ impl Way<'_> {
         }
     }
 
-    async fn connect<T>(
-        &self,
-        connecting: impl Future<Output = io::Result<T>>,
-    ) -> Result<io::Result<T>, Refusal> {
+    async fn or_ending<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
         tokio::select! {
-            connected = connecting => Ok(connected),
+            done = work => Ok(done),
             () = self.peer.ending.cancelled() => Err(Refusal::Draining),
         }
     }

@@ -57,6 +57,7 @@ pub(crate) struct Settings {
     pub write_timeout: Duration,
     pub max_header: u32,
     pub connect_timeout: Duration,
+    pub upstream_wait: Duration,
     pub drain: Duration,
     check_interval: Duration,
 }
@@ -79,6 +80,7 @@ impl Ingress {
             write_timeout: config.write_timeout,
             max_header: u32::try_from(config.max_header).unwrap_or(u32::MAX).max(SMALLEST_HEADER),
             connect_timeout: config.connect_timeout,
+            upstream_wait: config.upstream_wait,
             drain: config.drain,
             check_interval: config.check_interval.max(Duration::from_millis(50)),
         };
@@ -98,6 +100,7 @@ impl Ingress {
                 proxy_protocol: route.proxy_protocol,
                 idle: route.idle,
                 connect_timeout: config.connect_timeout,
+                upstream_wait: config.upstream_wait,
                 drain: config.drain,
             };
             tcp.insert(*name, Arc::new(server));
@@ -321,6 +324,7 @@ impl Ingress {
                     idle: route.idle,
                     max_body: route.max_body,
                     connect_timeout: self.settings.connect_timeout,
+                    upstream_wait: self.settings.upstream_wait,
                 };
                 let mut answer = match way.send(request).await {
                     Ok(answer) => answer,

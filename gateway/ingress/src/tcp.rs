@@ -7,6 +7,7 @@ use std::time::Duration;
 use kontor_gateway_core::{Connection, Handler, Shared, proxy};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::endpoint::{InFlight, connect};
 use crate::server::ending;
@@ -19,6 +20,7 @@ pub struct TcpServer {
     pub(crate) proxy_protocol: bool,
     pub(crate) idle: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) upstream_wait: Duration,
     pub(crate) drain: Duration,
 }
 
@@ -26,8 +28,16 @@ impl TcpServer {
     /// The first upstream that can be reached and takes the header.
     async fn reach(&self, connection: &Connection) -> Option<(TcpStream, InFlight)> {
         let mut tried: Vec<SocketAddr> = Vec::new();
-        while tried.len() < MOST_TRIED {
-            let endpoint = self.pool.choose(Wish::None, &tried)?;
+        let until = Instant::now() + self.upstream_wait;
+        loop {
+            let chosen = self.pool.choose(Wish::None, &tried).filter(|_| tried.len() < MOST_TRIED);
+            let Some(endpoint) = chosen else {
+                if !self.pool.look_again(until).await {
+                    return None;
+                }
+                tried.clear();
+                continue;
+            };
             let in_flight = endpoint.begin();
             let reached = async {
                 let mut stream = connect(endpoint.address, self.connect_timeout).await?;
@@ -39,7 +49,7 @@ impl TcpServer {
             };
             match reached.await {
                 Ok(stream) => {
-                    endpoint.succeeded();
+                    self.pool.reached(&endpoint);
                     return Some((stream, in_flight));
                 }
                 Err(error) => {
@@ -49,14 +59,17 @@ impl TcpServer {
                 }
             }
         }
-        None
     }
 }
 
 impl Handler for TcpServer {
     async fn serve(self: Arc<Self>, connection: Connection, shared: Shared) {
         let target = self.pool.target;
-        let Some((stream, _in_flight)) = Box::pin(self.reach(&connection)).await else {
+        let reached = tokio::select! {
+            reached = Box::pin(self.reach(&connection)) => reached,
+            () = shared.drain.begun() => None,
+        };
+        let Some((stream, _in_flight)) = reached else {
             // No protocol of these has words for it that fit all of them; a closed connection is tried again.
             tracing::warn!(gateway = target, "no upstream can be reached, a client is sent away");
             metrics::counter!("kontor_tcp_unreachable_total", "route" => target).increment(1);

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
 use kontor_gateway_core::Drain;
 use metrics::Gauge;
 use parking_lot::RwLock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 
 use crate::affinity::AffinityKey;
 use crate::config::UpstreamConfig;
 use crate::endpoint::{Endpoint, Rank};
+use crate::exchange;
 use crate::health::{self, Probe};
 use crate::ingress::IngressError;
 use crate::local::Local;
@@ -43,9 +45,12 @@ pub(crate) struct Pool {
     endpoints: RwLock<Arc<[Arc<Endpoint>]>>,
     known: Gauge,
     healthy: Gauge,
-    /// Whether the first look has been taken.
-    looked: AtomicBool,
-    first_look: Notify,
+    /// How many looks have been taken.
+    looks: watch::Sender<u64>,
+    /// Somebody needs an address that is not known yet.
+    wanted: Notify,
+    /// When one of them was last reached, or the pool was made.
+    reached: AtomicU64,
 }
 
 /// Which address a request would like.
@@ -84,8 +89,9 @@ impl Pool {
             endpoints: RwLock::new(Arc::new([])),
             known: metrics::gauge!("kontor_upstreams", "target" => target, "state" => "known"),
             healthy: metrics::gauge!("kontor_upstreams", "target" => target, "state" => "healthy"),
-            looked: AtomicBool::new(false),
-            first_look: Notify::new(),
+            looks: watch::Sender::default(),
+            wanted: Notify::new(),
+            reached: AtomicU64::new(exchange::now()),
         };
         if let Source::Addresses(addresses) = &pool.source {
             pool.set(addresses);
@@ -115,11 +121,15 @@ impl Pool {
                     }
                 }
                 this.check_all().await;
-                this.looked.store(true, Ordering::Release);
-                this.first_look.notify_waiters();
+                this.looks.send_modify(|looks| *looks += 1);
                 let pause = interval.mul_f64(rand::random_range(0.9..1.1));
+                let wanted = async {
+                    tokio::time::sleep(SHORTEST_PAUSE).await;
+                    this.wanted.notified().await;
+                };
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
+                    () = wanted => {}
                     () = token.cancelled() => return,
                 }
             }
@@ -128,12 +138,26 @@ impl Pool {
 
     /// Resolves when the first look at all addresses was taken.
     pub async fn looked(&self) {
-        let notified = self.first_look.notified();
-        tokio::pin!(notified);
-        notified.as_mut().enable();
-        if !self.looked.load(Ordering::Acquire) {
-            notified.await;
+        // The pool holds the sender.
+        drop(self.looks.subscribe().wait_for(|looks| *looks > 0).await);
+    }
+
+    /// Waits for another look, which is taken early: for a request that none of the addresses could take. False when that
+    /// is no use: it is `until`, or nothing was reached for so long that only the regular looks make sense.
+    pub async fn look_again(&self, until: Instant) -> bool {
+        let silent = exchange::now().saturating_sub(self.reached.load(Ordering::Relaxed));
+        if Duration::from_millis(silent) > HOPE {
+            return false;
         }
+        let mut looks = self.looks.subscribe();
+        self.wanted.notify_one();
+        matches!(timeout_at(until, looks.changed()).await, Ok(Ok(())))
+    }
+
+    /// An address answered.
+    pub fn reached(&self, endpoint: &Endpoint) {
+        endpoint.succeeded();
+        self.reached.store(exchange::now(), Ordering::Relaxed);
     }
 
     /// The address for a request: what it wishes if that is healthy, else the one of two that has less to do, out of
@@ -207,6 +231,10 @@ impl Pool {
 }
 
 const CHECKS_AT_ONCE: usize = 16;
+/// Between two looks, however much they are wanted.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// How long after an upstream was reached a request that cannot reach any waits for one.
+const HOPE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

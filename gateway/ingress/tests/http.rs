@@ -178,7 +178,7 @@ async fn the_upstream_says_whether_it_wants_the_body() {
 async fn what_goes_wrong_is_said() {
     let upstream = Upstream::start("a");
     let text = format!(
-        "[upstreams.dav]\naddresses = ['{}']\n[upstreams.ews]\naddresses = ['127.0.0.1:1']\n[upstreams.eas]\n\
+        "upstream_wait = '0s'\n[upstreams.dav]\naddresses = ['{}']\n[upstreams.ews]\naddresses = ['127.0.0.1:1']\n[upstreams.eas]\n\
          dns = 'localhost:1'\n[routes.dav]\nmax_body = 1000\nidle = '1s'",
         upstream.address()
     );
@@ -237,6 +237,25 @@ async fn an_upstream_that_goes_is_left_alone_and_found_again() {
         }
     };
     tokio::time::timeout(support::LIMIT, found).await.expect("found again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_waits_for_an_upstream_that_is_about_to_come_back() {
+    let upstream = Upstream::start("one");
+    let port = upstream.port;
+    let config = format!("check_interval = '1h'\nupstream_wait = '60s'\n{}", upstream.config());
+    let served = Served::start(&config).await;
+    drop(upstream);
+    let url = served.url("/dav/x");
+    let asked = async { curl(&["-X", "PUT", "-d", "x", &url]).await.text() };
+    let restarted = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Upstream::start_on("two", port)
+    };
+    let (text, _upstream) = tokio::time::timeout(support::LIMIT, async { tokio::join!(asked, restarted) })
+        .await
+        .expect("answered");
+    assert!(text.contains("\"name\": \"two\"") && text.contains("\"length\": 1"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,7 @@ async fn the_upstream_hears_who_its_client_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_upstream_the_client_is_sent_away() {
-    let served = Served::start("[tcp.imap]\naddresses = ['127.0.0.1:1']").await;
+    let served = Served::start("upstream_wait = '1s'\n[tcp.imap]\naddresses = ['127.0.0.1:1']").await;
     let mut client = TcpStream::connect(served.tcp[0].1).await.expect("listening");
     let read = tokio::time::timeout(LIMIT, client.read(&mut [0; 16])).await.expect("in time");
     assert_eq!(read.unwrap_or(0), 0);

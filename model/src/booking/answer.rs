@@ -2,9 +2,8 @@
 
 use super::{Decision, Instance, Rules};
 use crate::icalendar::{Component, Property};
-use crate::scheduling::instances::{instance, part, single, zones};
-use crate::scheduling::people::{self, is_part, parts};
-use crate::time_zone::CalendarZones;
+use crate::scheduling::instances::{Which, describing, instance, part, single, zones};
+use crate::scheduling::people::{self, is_part};
 
 /// A copy of a meeting with the resource's answer to a request in it: to the instances that the request is about. Where
 /// the copy is the request itself, what has changed is what the organizer is to hear
@@ -53,31 +52,16 @@ fn say(part: &mut Component, resource: &str, answer: &str, reason: Option<String
 fn decline(calendar: &mut Component, declined: &Instance, resource: &str, reason: Option<String>) {
     let zones = zones(calendar);
     let Some(id) = &declined.recurrence_id else { return };
-    let which = Some(zones.to_unix(id));
-    let is_it = |one: &&mut Component| is_part(one) && instance(one, &zones) == which && !is_of_future(one);
+    let at = zones.to_unix(id);
+    let is_it = |one: &&mut Component| is_part(one) && instance(one, &zones) == Some(Which::one(at));
     if let Some(own) = calendar.components.iter_mut().find(is_it) {
         return say(own, resource, "DECLINED", reason);
     }
-    let Some(like) = describing(calendar, &zones, which) else { return };
+    let Some(like) = describing(calendar, &zones, at) else { return };
     let mut own = single(like, &declined.start, declined.unix.end, &zones);
     own.set(Property::with_time("RECURRENCE-ID", id));
     say(&mut own, resource, "DECLINED", reason);
     calendar.components.push(own);
-}
-
-/// Whether it changes all instances from one on.
-fn is_of_future(part: &Component) -> bool {
-    part.property("RECURRENCE-ID").and_then(|id| id.parameter("RANGE")).is_some()
-}
-
-/// What describes an instance that has no component of its own.
-fn describing<'a>(
-    calendar: &'a Component,
-    zones: &CalendarZones,
-    which: Option<i64>,
-) -> Option<&'a Component> {
-    let futures = parts(calendar).filter(|one| is_of_future(one) && instance(one, zones) <= which);
-    futures.max_by_key(|one| instance(one, zones)).or_else(|| part(calendar, zones, None))
 }
 
 /// What a resource keeps of a copy in its calendar: the time, and of the subject what the rules say.
@@ -117,8 +101,8 @@ pub fn kept(rules: &Rules, copy: &Component) -> Component {
 
 /// The answer of a resource in its own copy; `None` where it is not asked.
 #[cfg(test)]
-pub(super) fn answer_of(calendar: &Component, resource: &str, which: Option<i64>) -> Option<String> {
+pub(super) fn answer_of(calendar: &Component, resource: &str, at: Option<i64>) -> Option<String> {
     let zones = zones(calendar);
-    let part = part(calendar, &zones, which)?;
+    let part = part(calendar, &zones, at.map(Which::one))?;
     Some(people::answer(people::attendee(part, resource)?).to_owned())
 }

@@ -1,12 +1,10 @@
 //! What a message does to the copy of whoever gets it (RFC 5546 §2.1.5, §3.2; RFC 6638 §4).
 
-use super::instances::{adopt_zones, exclude, instance, part, remove, single, zones};
+use super::instances::{Which, adopt_zones, as_instance, describing, exclude, instance, part, remove, zones};
 use super::outgoing::{is_cancelled_part as is_cancelled, sequence};
 use super::people::{self, address, is_organizer, is_part, organizer_address, parts};
 use super::{ItipError, Method};
-use crate::icalendar::value::CalendarTime;
 use crate::icalendar::{Component, Property};
-use crate::recurrence::{Limits, instances};
 use crate::time_zone::CalendarZones;
 
 /// What came of a message.
@@ -131,7 +129,7 @@ fn update(existing: &Component, message: &Component, owner: &str) -> Applied {
         }
         remove(&mut out, &old_zones, which);
         // An instance without a component of its own was as the series is.
-        let like = old.or_else(|| part(existing, &old_zones, None));
+        let like = old.or_else(|| like(existing, &old_zones, which));
         let mut new = new.clone();
         if let Some(like) = like {
             adopt_own(&mut new, like, owner);
@@ -144,6 +142,14 @@ fn update(existing: &Component, message: &Component, owner: &str) -> Applied {
     }
     adopt_zones(&mut out, &new);
     Applied::Stored(out)
+}
+
+/// The component of an instance, or the one that says how it is.
+fn like<'a>(calendar: &'a Component, zones: &CalendarZones, which: Option<Which>) -> Option<&'a Component> {
+    let own = part(calendar, zones, which);
+    own.or_else(|| {
+        which.map_or_else(|| part(calendar, zones, None), |which| describing(calendar, zones, which.at))
+    })
 }
 
 /// Takes over what is the attendee's own.
@@ -174,8 +180,7 @@ fn cancel(existing: &Component, message: &Component) -> Applied {
     let mut outcome = Applied::Ignored(Ignored::Unknown);
     for new in parts(message) {
         let which = instance(new, &new_zones);
-        let like = part(existing, &old_zones, which).or_else(|| part(existing, &old_zones, None));
-        let Some(like) = like else { continue };
+        let Some(like) = like(existing, &old_zones, which) else { continue };
         if sequence(new) < sequence(like) {
             outcome = Applied::Ignored(Ignored::Stale);
             continue;
@@ -232,10 +237,7 @@ fn reply(existing: &Component, message: &Component) -> Applied {
         let Some(line) = new.property("ATTENDEE") else { continue };
         let who = address(line);
         let which = instance(new, &new_zones);
-        let Some(like) = part(existing, &old_zones, which).or_else(|| part(existing, &old_zones, None))
-        else {
-            continue;
-        };
+        let Some(like) = like(existing, &old_zones, which) else { continue };
         if sequence(new) < sequence(like) {
             outcome = Applied::Ignored(Ignored::Stale);
             continue;
@@ -244,14 +246,11 @@ fn reply(existing: &Component, message: &Component) -> Applied {
             outcome = Applied::Ignored(Ignored::NotAsked);
             continue;
         }
-        // One instance, and all from it on, may have components of their own.
-        let is_own = |part: &Component| {
-            is_part(part) && instance(part, &old_zones) == which && has_range(part) == has_range(new)
-        };
-        if let Some(id) = new.property("RECURRENCE-ID")
+        let is_own = |part: &Component| is_part(part) && instance(part, &old_zones) == which;
+        if let (Some(id), Some(Which { at, .. })) = (new.property("RECURRENCE-ID"), which)
             && !out.components.iter().any(is_own)
         {
-            let Some(mut one) = as_instance(existing, &old_zones, which) else { continue };
+            let Some(mut one) = as_instance(existing, &old_zones, at) else { continue };
             one.set(id.clone());
             out.components.push(one);
         }
@@ -289,33 +288,6 @@ fn note(line: &mut Property, answer: &Property, reply: &Component) {
     line.set_parameter("SCHEDULE-STATUS", status);
 }
 
-/// Whether a component is about all instances from one on (RFC 5545 §3.2.13).
-fn has_range(part: &Component) -> bool {
-    part.property("RECURRENCE-ID").is_some_and(|id| id.parameter("RANGE").is_some())
-}
-
-/// An instance of the series that has no component of its own, as one that has; `None` where there is none.
-fn as_instance(calendar: &Component, zones: &CalendarZones, which: Option<i64>) -> Option<Component> {
-    let at = which?;
-    let object = crate::icalendar::CalendarObject::check(calendar).ok()?;
-    // Where all from some instance on are at another time, so is this one.
-    let shifts = parts(calendar).filter(|part| has_range(part)).filter_map(|part| {
-        let start = part.time("DTSTART")?.ok()?;
-        Some(zones.to_unix(&start).saturating_sub(instance(part, zones)?))
-    });
-    let near = |shift: i64| {
-        let moment = at.saturating_add(shift);
-        moment.saturating_sub(DAY)..moment.saturating_add(DAY)
-    };
-    let mut windows = std::iter::once(0).chain(shifts.take(MOST_SHIFTS)).map(near);
-    windows.find_map(|window| {
-        let all = instances(&object, zones, window, Limits::default()).ok()?;
-        let is_it = |id: &CalendarTime| zones.to_unix(id) == at;
-        let found = all.into_iter().find(|one| one.recurrence_id.as_ref().is_some_and(is_it))?;
-        Some(single(found.component, &found.start, found.unix.end, zones))
-    })
-}
-
 /// Whether a component is of an earlier version (RFC 5546 §2.1.5).
 fn is_older(new: &Component, old: &Component) -> bool {
     let stamp = |part: &Component| part.property("DTSTAMP").map(|stamp| stamp.value.trim().to_owned());
@@ -328,6 +300,3 @@ fn is_older(new: &Component, old: &Component) -> bool {
 
 /// Lines that an attendee may have put there.
 const OWN: [&str; 4] = ["TRANSP", "CATEGORIES", "COLOR", "X-MICROSOFT-CDO-BUSYSTATUS"];
-/// Seconds.
-const DAY: i64 = 86_400;
-const MOST_SHIFTS: usize = 16;

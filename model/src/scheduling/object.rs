@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::instances::{detached, instance, part, zones};
+use super::instances::{Which, instance, part, said_of, zones};
 use super::people::{address, is_part, parts};
 use crate::icalendar::value::CalendarTime;
 use crate::icalendar::{Component, Property};
@@ -41,14 +41,16 @@ pub fn forbidden_to_attendee(before: &Component, after: &Component, attendee: &s
     let (old, new) = (zones(before), zones(after));
     for changed in parts(after) {
         let which = instance(changed, &new);
-        let like = match (part(before, &old, which), changed.property("RECURRENCE-ID")) {
-            (Some(like), _) => like.clone(),
-            // An answer of its own to an instance that had none.
-            (None, Some(id)) => match part(before, &old, None) {
-                Some(master) => detached(master, id),
+        let like = match (which, changed.property("RECURRENCE-ID")) {
+            // It may be an answer of its own to an instance that had none.
+            (Some(which), Some(id)) => match said_of(before, &old, which, id) {
+                Some(like) => like,
                 None => return Some("this is no instance that you were invited to"),
             },
-            (None, None) => return Some("you were invited to single instances, not to the series"),
+            _ => match part(before, &old, None) {
+                Some(series) => series.clone(),
+                None => return Some("you were invited to single instances, not to the series"),
+            },
         };
         if when(&like, &old) != when(changed, &new) {
             return Some("the organizer says when a meeting is");
@@ -144,15 +146,11 @@ pub fn keep_answers(stored: &Component, change: &mut Component, owner: &str) {
 pub fn ask_again(before: &Component, after: &mut Component, organizer: &str) {
     let (old, new) = (zones(before), zones(after));
     for changed in after.components.iter_mut().filter(|part| is_part(part)) {
-        let like = match (part(before, &old, instance(changed, &new)), changed.property("RECURRENCE-ID")) {
-            (Some(like), _) => like.clone(),
-            // An instance that was as the series is.
-            (None, Some(id)) => match part(before, &old, None) {
-                Some(master) => detached(master, id),
-                None => continue,
-            },
-            (None, None) => continue,
+        let like = match (instance(changed, &new), changed.property("RECURRENCE-ID")) {
+            (Some(which), Some(id)) => said_of(before, &old, which, id),
+            _ => part(before, &old, None).cloned(),
         };
+        let Some(like) = like else { continue };
         if when(&like, &old) == when(changed, &new) {
             continue;
         }
@@ -169,7 +167,7 @@ pub fn ask_again(before: &Component, after: &mut Component, organizer: &str) {
 pub fn tagged(calendar: &Component, owner: &str) -> Option<String> {
     super::organizer_address(calendar)?;
     let zones = zones(calendar);
-    let mut all: BTreeMap<Option<i64>, Vec<String>> = BTreeMap::new();
+    let mut all: BTreeMap<Option<Which>, Vec<String>> = BTreeMap::new();
     for part in parts(calendar) {
         let mut lines: Vec<String> =
             part.properties.iter().filter_map(|line| tagged_line(line, owner)).collect();

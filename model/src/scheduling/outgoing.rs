@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::instances::{detached, exclude, instance, part, zones};
+use super::instances::{Which, detached, exclude, instance, part, said_of, zones};
 use super::people::{self, address, answer, attendee, attendees, is, is_part, is_told, parts};
 use super::{Itip, Method};
 use crate::icalendar::value::CalendarTime;
@@ -58,11 +58,18 @@ pub fn to_organizer(before: &Component, after: Option<&Component>, attendee: &st
     match after {
         Some(after) => {
             let zones = zones(after);
-            let of_series = was.get(&None).map(String::as_str);
             for part in parts(after) {
                 let Some(line) = people::attendee(part, attendee) else { continue };
-                // An instance that had no component of its own was answered with the series.
-                let old = was.get(&instance(part, &zones)).map(String::as_str).or(of_series);
+                let which = instance(part, &zones);
+                // An instance that had no component of its own was answered with those from an earlier one on, or with all.
+                let earlier = || {
+                    let is_earlier =
+                        |known: &Which| known.and_future && which.is_some_and(|which| known.at <= which.at);
+                    was.iter()
+                        .rfind(|(known, _)| known.as_ref().is_none_or(is_earlier))
+                        .map(|(_, answer)| answer)
+                };
+                let old = was.get(&which).or_else(earlier).map(String::as_str);
                 if old.unwrap_or("NEEDS-ACTION") != answer(line).to_ascii_uppercase() || forced(told) {
                     calendar.components.push(reply_part(part, line.clone()));
                 }
@@ -105,7 +112,7 @@ fn left_out(before: &Component, after: &Component) -> Vec<Component> {
         .take(MOST_LEFT_OUT)
         .map(|at| {
             let id = Property::with_time("RECURRENCE-ID", &at);
-            part(before, &old, Some(old.to_unix(&at))).cloned().unwrap_or_else(|| detached(was, &id))
+            said_of(before, &old, Which::one(old.to_unix(&at)), &id).unwrap_or_else(|| detached(was, &id))
         })
         .collect()
 }
@@ -116,7 +123,7 @@ fn excluded(master: &Component) -> impl Iterator<Item = CalendarTime> {
 }
 
 /// The answers of an attendee by instance.
-fn answers(calendar: &Component, who: &str) -> BTreeMap<Option<i64>, String> {
+fn answers(calendar: &Component, who: &str) -> BTreeMap<Option<Which>, String> {
     let zones = zones(calendar);
     let answers = parts(calendar).filter_map(|part| {
         let line = attendee(part, who)?;
@@ -188,7 +195,7 @@ fn shown(part: &Component) -> Component {
 }
 
 /// Sorted lines of each instance, without those that change with every save and without answers.
-fn substance(calendar: &Component) -> BTreeMap<Option<i64>, Vec<String>> {
+fn substance(calendar: &Component) -> BTreeMap<Option<Which>, Vec<String>> {
     let zones = zones(calendar);
     let lines = |part: &Component| {
         let lines = part.properties.iter().filter(|line| !QUIET.iter().any(|name| line.is(name)));

@@ -397,6 +397,43 @@ fn an_answer_to_one_of_all_that_were_moved_keeps_its_time() {
 }
 
 #[test]
+fn one_of_all_that_were_moved_is_answered_from_the_attendees_copy() {
+    let later = "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260309T090000\n\
+        DTSTART;TZID=Europe/Berlin:20260309T150000\nDTEND;TZID=Europe/Berlin:20260309T160000\nSUMMARY:Plan\nSEQUENCE:1\n\
+        ATTENDEE;PARTSTAT=ACCEPTED:mailto:anna@example.org\n";
+    let claras = calendar(&[SERIES, later]);
+    for day in ["09", "16"] {
+        // The same instance at the time that it has now, and at the one that it would have had.
+        let one = |hour: u32, answer: &str| {
+            format!(
+                "RECURRENCE-ID;TZID=Europe/Berlin:202603{day}T090000\nDTSTART;TZID=Europe/Berlin:202603{day}T{hour:02}0000\n\
+                 DTEND;TZID=Europe/Berlin:202603{day}T{:02}0000\nSUMMARY:Plan\nSEQUENCE:1\n\
+                 ATTENDEE;PARTSTAT={answer}:mailto:anna@example.org\n",
+                hour + 1
+            )
+        };
+        let annas = |hour, answer| calendar(&[SERIES, later, &one(hour, answer)]);
+        assert_eq!(forbidden_to_attendee(&claras, &annas(15, "DECLINED"), ANNA), None);
+        assert!(forbidden_to_attendee(&claras, &annas(9, "DECLINED"), ANNA).is_some());
+        // As she has answered all of them is no news.
+        assert!(to_organizer(&claras, Some(&annas(15, "ACCEPTED")), ANNA).is_none());
+        let told = to_organizer(&claras, Some(&annas(15, "DECLINED")), ANNA).expect("news");
+        assert_eq!(told.calendar.components.len(), 1, "{}", told.calendar);
+        let noted = stored(apply(Some(&claras), &told.calendar, CLARA));
+        let answers: Vec<String> = noted.components.iter().map(|part| answer_of(part, ANNA)).collect();
+        assert_eq!(answers, ["NEEDS-ACTION", "ACCEPTED", "DECLINED"]);
+        // The organizer's next word about that one is about no other.
+        let next = with(&calendar(&[&one(16, "NEEDS-ACTION")]), "SEQUENCE:1", "SEQUENCE:2");
+        let mut next = with(&next, "PRODID", "METHOD:REQUEST\r\nPRODID");
+        next.components[0].set(Property::new("DTSTAMP", "20260102T000000Z"));
+        let hers = stored(apply(Some(&annas(15, "DECLINED")), &next, ANNA));
+        assert_eq!(hers.components.len(), 3, "{hers}");
+        assert_eq!(answer_of(&hers.components[1], ANNA), "ACCEPTED");
+        assert_eq!(answer_of(&hers.components[2], ANNA), "NEEDS-ACTION", "it is at another time");
+    }
+}
+
+#[test]
 fn what_somebody_is_in_a_meeting() {
     let meeting = calendar(&[SERIES]);
     let role_of = |who: &str| role(&meeting, |address| address == who);

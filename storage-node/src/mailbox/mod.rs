@@ -19,6 +19,7 @@ mod itip_messages;
 mod locks;
 mod permissions;
 mod proxies;
+mod put_item;
 mod ranges;
 mod search;
 mod sharing;

@@ -142,29 +142,11 @@ impl Scheduling {
             .await
             .map_err(|error| Error::Internal(format!("a message was not shown: {error}")))?;
         let Some(object) = object else { return Ok(()) };
-        let name = blake3::hash(&itip.calendar).to_hex().split_at(32).0.to_owned();
-        let mut content = PreparedMessage::from_rfc5322(object.raw.into());
-        content.prepared.class = object.class.to_string();
-        let request = proto::PutItemRequest {
-            mailbox_id: owner.mailbox_id,
-            folder_id: FolderRole::SchedulingInbox.code().into(),
-            facts: Some(proto::ItemFacts {
-                name: format!("{name}.ics"),
-                // Several may be about one meeting.
-                item_uid: name,
-                starts_at: object.starts_at,
-                ends_at: object.ends_at,
-            }),
-            content: Some(proto::Content {
-                content_id: content.content_id,
-                prepared: Some(content.prepared),
-                body: Some(proto::content::Body::Raw(content.raw)),
-            }),
-            send: Vec::new(),
-            is_meeting: false,
-            expected: None,
-            ..Default::default()
-        };
+        let hash = short_hash(&itip.calendar);
+        let name = format!("{hash}.ics");
+        // Several may be about one meeting.
+        let object = ObjectMessage { uid: hash, ..object };
+        let request = put_request(owner.mailbox_id, FolderRole::SchedulingInbox.code().into(), name, object);
         self.mailboxes.put_own(owner.tenant_id, request).await?;
         Ok(())
     }
@@ -205,28 +187,12 @@ impl Scheduling {
         let tells = !send.is_empty();
         let name = match &copy {
             Some(copy) => copy.name.clone(),
-            None => format!("{}.ics", blake3::hash(object.uid.as_bytes()).to_hex().split_at(32).0),
+            None => format!("{}.ics", short_hash(object.uid.as_bytes())),
         };
-        let mut content = PreparedMessage::from_rfc5322(object.raw.into());
-        content.prepared.class = object.class.to_string();
         let request = proto::PutItemRequest {
-            mailbox_id: mailbox,
-            folder_id,
-            facts: Some(proto::ItemFacts {
-                name,
-                item_uid: object.uid,
-                starts_at: object.starts_at,
-                ends_at: object.ends_at,
-            }),
-            content: Some(proto::Content {
-                content_id: content.content_id,
-                prepared: Some(content.prepared),
-                body: Some(proto::content::Body::Raw(content.raw)),
-            }),
             send,
-            is_meeting: false,
             expected: Some(copy.map_or(Expected::Absent(true), |copy| Expected::ContentId(copy.content_id))),
-            ..Default::default()
+            ..put_request(mailbox, folder_id, name, object)
         };
         let is_stored = self.mailboxes.put_own(tenant, request).await?.uid_taken_by.is_empty();
         if is_stored && tells {
@@ -234,6 +200,38 @@ impl Scheduling {
         }
         Ok(is_stored)
     }
+}
+
+/// What puts an object into a folder, whatever is there.
+fn put_request(
+    mailbox_id: u64,
+    folder_id: u64,
+    name: String,
+    object: ObjectMessage,
+) -> proto::PutItemRequest {
+    let mut content = PreparedMessage::from_rfc5322(object.raw.into());
+    content.prepared.class = object.class.to_string();
+    proto::PutItemRequest {
+        mailbox_id,
+        folder_id,
+        facts: Some(proto::ItemFacts {
+            name,
+            item_uid: object.uid,
+            starts_at: object.starts_at,
+            ends_at: object.ends_at,
+        }),
+        content: Some(proto::Content {
+            content_id: content.content_id,
+            prepared: Some(content.prepared),
+            body: Some(proto::content::Body::Raw(content.raw)),
+        }),
+        ..Default::default()
+    }
+}
+
+/// What names come from.
+fn short_hash(octets: &[u8]) -> String {
+    blake3::hash(octets).to_hex().split_at(32).0.to_owned()
 }
 
 /// A copy as the store takes it.

@@ -41,8 +41,16 @@ impl Client {
     }
 
     pub async fn put(&mut self, path: &str, object: String) -> Result<()> {
-        let (status, answer) = self.ask("PUT", path, object).await?;
+        let kind = if path.ends_with(".vcf") { Kind::Cards } else { Kind::Events };
+        let (status, answer) = self.ask_as("PUT", path, kind.media_type(), object).await?;
         ensure!(status.is_success(), "PUT {path}: {status} {answer}");
+        Ok(())
+    }
+
+    /// Makes a collection of all these objects.
+    pub async fn put_whole(&mut self, kind: Kind, collection: &str, objects: String) -> Result<()> {
+        let (status, answer) = self.ask_as("PUT", collection, kind.media_type(), objects).await?;
+        ensure!(status.is_success(), "PUT {collection}: {status} {answer}");
         Ok(())
     }
 
@@ -88,19 +96,22 @@ impl Client {
     }
 
     async fn ask(&mut self, method: &str, path: &str, body: String) -> Result<(StatusCode, String)> {
-        let kind = if method != "PUT" {
-            "application/xml; charset=utf-8"
-        } else if path.ends_with(".vcf") {
-            "text/vcard; charset=utf-8"
-        } else {
-            "text/calendar; charset=utf-8"
-        };
+        self.ask_as(method, path, "application/xml; charset=utf-8", body).await
+    }
+
+    async fn ask_as(
+        &mut self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: String,
+    ) -> Result<(StatusCode, String)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", &self.host)
             .header("authorization", &self.authorization)
-            .header("content-type", kind)
+            .header("content-type", media_type)
             .header("depth", if method == "REPORT" && body.contains("-query") { "1" } else { "0" })
             .body(Full::new(Bytes::from(body)))?;
         // A server may end the connection after any answer.

@@ -3,6 +3,7 @@
 mod client;
 mod radicale;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,6 +54,8 @@ pub struct Target {
     /// Paths of the homes, with a slash at their ends.
     pub calendars: String,
     pub address_books: String,
+    /// Whether a PUT to a collection's own path fills it.
+    pub takes_whole_collections: bool,
 }
 
 /// Runs the comparison and prints the table.
@@ -104,9 +107,14 @@ async fn run(target: &Target, round: usize, items: usize) -> Result<Vec<Figures>
     for kind in [Kind::Events, Kind::Cards] {
         let collection = kind.collection(target, round);
         let mut client = Client::connect(target).await?;
-        client.make(kind, &collection).await?;
-        figures.push(upload(target, kind, &collection, items).await?);
+        if target.takes_whole_collections {
+            client.put_whole(kind, &collection, kind.whole(items)).await?;
+        } else {
+            client.make(kind, &collection).await?;
+            upload(target, kind, &collection, 0..items).await?;
+        }
         figures.push(download(&mut client, target, kind, &collection, items).await?);
+        figures.push(upload(target, kind, &collection, items..items + UPLOADED.min(items)).await?);
         figures.push(put_one(&mut client, target, kind, &collection, items).await?);
         figures.push(incremental(&mut client, target, kind, &collection, items).await?);
         if kind == Kind::Events {
@@ -131,6 +139,13 @@ impl Kind {
         }
     }
 
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Events => "text/calendar; charset=utf-8",
+            Self::Cards => "text/vcard; charset=utf-8",
+        }
+    }
+
     const fn label(self) -> &'static str {
         match self {
             Self::Events => "events",
@@ -140,9 +155,24 @@ impl Kind {
 
     fn path(self, collection: &str, number: usize) -> String {
         match self {
-            Self::Events => format!("{collection}{number}.ics"),
-            Self::Cards => format!("{collection}{number}.vcf"),
+            Self::Events => format!("{collection}event-{number}.ics"),
+            Self::Cards => format!("{collection}card-{number}.vcf"),
         }
+    }
+
+    /// The objects of a whole collection in one text. Who takes it names them by their UIDs, as `path` does.
+    fn whole(self, items: usize) -> String {
+        let objects = (0..items).map(|number| self.object(number, 0));
+        if self == Self::Cards {
+            return objects.collect();
+        }
+        let events = objects.filter_map(|object| {
+            let (_, event) = object.split_once("BEGIN:VEVENT")?;
+            let (event, _) = event.rsplit_once("END:VCALENDAR")?;
+            Some(format!("BEGIN:VEVENT{event}"))
+        });
+        let head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//bench//EN\r\n".to_owned();
+        [head].into_iter().chain(events).chain(["END:VCALENDAR\r\n".to_owned()]).collect()
     }
 
     /// One object: about one in ten events recurs; the others are spread over five years.
@@ -172,16 +202,17 @@ impl Kind {
 }
 
 /// New objects on eight connections.
-async fn upload(target: &Target, kind: Kind, collection: &str, items: usize) -> Result<Figures> {
+async fn upload(target: &Target, kind: Kind, collection: &str, numbers: Range<usize>) -> Result<Figures> {
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     let (target, collection) = (Arc::new(target.clone()), Arc::new(collection.to_owned()));
     for connection in 0..CONNECTIONS {
         let (target, collection) = (target.clone(), collection.clone());
+        let numbers = numbers.clone().skip(connection).step_by(CONNECTIONS);
         tasks.spawn(async move {
             let mut client = Client::connect(&target).await?;
             let mut seconds = Vec::new();
-            for number in (connection..items).step_by(CONNECTIONS) {
+            for number in numbers {
                 let at = Instant::now();
                 client.put(&kind.path(&collection, number), kind.object(number, 0)).await?;
                 seconds.push(at.elapsed().as_secs_f64());
@@ -193,8 +224,8 @@ async fn upload(target: &Target, kind: Kind, collection: &str, items: usize) -> 
     while let Some(done) = tasks.join_next().await {
         seconds.extend(done??);
     }
-    ensure!(seconds.len() == items, "{} of {items} stored", seconds.len());
-    let rate = items as f64 / started.elapsed().as_secs_f64();
+    ensure!(seconds.len() == numbers.len(), "{} of {} stored", seconds.len(), numbers.len());
+    let rate = numbers.len() as f64 / started.elapsed().as_secs_f64();
     let figures = Figures::new(&target.name, format!("{}-upload-8", kind.label()));
     Ok(figures.with("per_s", rate).with_latencies(seconds))
 }
@@ -281,6 +312,8 @@ async fn month(client: &mut Client, target: &Target, collection: &str, items: us
 }
 
 const CONNECTIONS: usize = 8;
+/// Objects that are added to a full collection.
+const UPLOADED: usize = 500;
 /// Objects in a multiget, as clients ask for them.
 const PAGE: usize = 100;
 const SINGLE: usize = 300;

@@ -53,6 +53,7 @@ impl Radicale {
             password: PASSWORD.to_owned(),
             calendars: format!("/{USER}/"),
             address_books: format!("/{USER}/"),
+            takes_whole_collections: true,
         }
     }
 }

@@ -19,7 +19,7 @@ use kontor_storage_client::proto::put_item_request::Expected;
 use kontor_storage_client::proto::{self, Rights};
 
 use super::get::content;
-use super::put::{read, store, without_parent};
+use super::put::{store_and_tell, without_parent};
 use crate::answer::{Answer, Failure, put, status, whole};
 use crate::attachment::{self, Attachment, Instances, NotThere};
 use crate::call::Call;
@@ -111,16 +111,16 @@ pub(super) async fn change(
         call.session.put_attachment(collection.store_place(), kept, call.body.clone()).await?;
     }
     let changed = Bytes::from(calendar.to_string());
-    let new = read(&collection, &changed).await?;
     // A file that no version names in the end is swept.
-    store(call, &collection, name, &new, Some(Expected::ContentId(item.content_id))).await?;
-    let etag = ETag::strong(&tag(&new.content.content_id));
+    let version = Some(Expected::ContentId(item.content_id));
+    let stored = store_and_tell(call, &collection, name, &changed, version).await?;
     let mut answer = if call.prefer().returns == Some(Return::Representation) {
-        represented(&collection, code, changed)
+        represented(&collection, code, stored.text.clone().unwrap_or(changed))
     } else {
         status(code)
     };
-    put(&mut answer, ETAG, &etag.to_string());
+    put(&mut answer, ETAG, &stored.etag());
+    stored.put_schedule_tag(&mut answer);
     if let Some(file) = file {
         put(&mut answer, HeaderName::from_static("cal-managed-id"), &attachment::id_text(&file.id));
         put(&mut answer, LOCATION, &collection.item_place(name).href());

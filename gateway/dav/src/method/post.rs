@@ -2,15 +2,13 @@
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
-use kontor_dav_proto::header::ETag;
 use kontor_storage_client::proto::put_item_request::Expected;
 
-use super::put::{read, store, without_parent};
+use super::put::{read, store_and_tell, without_parent};
 use super::{attachment, outbox, share};
 use crate::answer::{Answer, Failure, put, status};
 use crate::call::Call;
 use crate::home::{Holds, OUTBOX};
-use crate::item::tag;
 use crate::place::{Place, Tree};
 
 pub(crate) async fn post(call: &Call<'_>, place: &Place) -> Result<Answer, Failure> {
@@ -63,7 +61,8 @@ async fn add_member(call: &Call<'_>, tree: Tree, address: &str, slug: &str) -> R
     }
     let name = name.unwrap_or_else(|| format!("{:032x}.{extension}", rand::random::<u128>()));
     // What has the UID already is found by it, whatever it is called.
-    store(call, &collection, &name, &item, Some(Expected::Absent(true))).await.map_err(|failure| {
+    let stored = store_and_tell(call, &collection, &name, &call.body, Some(Expected::Absent(true))).await;
+    let stored = stored.map_err(|failure| {
         if failure.status() == StatusCode::PRECONDITION_FAILED {
             super::put::uid_taken(&collection, &name)
         } else {
@@ -72,9 +71,10 @@ async fn add_member(call: &Call<'_>, tree: Tree, address: &str, slug: &str) -> R
     })?;
     let mut answer = status(StatusCode::CREATED);
     put(&mut answer, LOCATION, &collection.item_place(&name).href());
-    if item.as_sent {
-        put(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
+    if stored.text.is_none() && stored.item.as_sent {
+        put(&mut answer, ETAG, &stored.etag());
     }
+    stored.put_schedule_tag(&mut answer);
     Ok(answer)
 }
 

@@ -1,5 +1,6 @@
 //! PUT (RFC 4791 §5.3.2, RFC 6352 §6.3.2).
 
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ETAG, HeaderName};
 use kontor_dav_proto::Precondition;
@@ -42,7 +43,49 @@ async fn put_once(
     name: &str,
     expected: Option<Expected>,
 ) -> Result<Answer, Failure> {
-    let mut item = read(collection, &call.body).await?;
+    let stored = store_and_tell(call, collection, name, &call.body, expected).await?;
+    let mut answer = status(stored.code());
+    if stored.text.is_none() && is_seen_as_sent(call, &stored.item)? {
+        put_header(&mut answer, ETAG, &stored.etag());
+    }
+    stored.put_schedule_tag(&mut answer);
+    Ok(answer)
+}
+
+/// An object that was stored.
+pub(super) struct Stored {
+    pub item: NewItem,
+    /// Its text, where that is other than what was to be stored.
+    pub text: Option<Bytes>,
+    created: bool,
+    schedule_tag: Option<String>,
+}
+
+impl Stored {
+    pub fn code(&self) -> StatusCode {
+        if self.created { StatusCode::CREATED } else { StatusCode::NO_CONTENT }
+    }
+
+    pub fn etag(&self) -> String {
+        ETag::strong(&tag(&self.item.content.content_id)).to_string()
+    }
+
+    pub fn put_schedule_tag(&self, answer: &mut Answer) {
+        if let Some(tag) = &self.schedule_tag {
+            put_header(answer, SCHEDULE_TAG, &format!("\"{tag}\""));
+        }
+    }
+}
+
+/// Stores an object, and has those told whom it concerns (RFC 6638 §3.2).
+pub(super) async fn store_and_tell(
+    call: &Call<'_>,
+    collection: &Collection,
+    name: &str,
+    text: &Bytes,
+    expected: Option<Expected>,
+) -> Result<Stored, Failure> {
+    let mut item = read(collection, text).await?;
     let change = match &item.calendar {
         Some(calendar) if matches!(collection.holds, Holds::Events | Holds::Tasks) => {
             scheduling::of_put(call, collection, name, calendar, expected.as_ref()).await?
@@ -51,25 +94,14 @@ async fn put_once(
     };
     let Some(change) = change else {
         let created = store(call, collection, name, &item, expected).await?;
-        let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-        if is_seen_as_sent(call, &item)? {
-            put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
-        }
-        return Ok(answer);
+        return Ok(Stored { item, text: None, created, schedule_tag: None });
     };
     if let Some(text) = &change.text {
         item = read(collection, text).await?;
     }
     let about = About { send: change.send, is_meeting: change.is_meeting };
     let created = store_telling(call, collection, name, &item, Some(change.expected), about).await?;
-    let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-    if change.text.is_none() && is_seen_as_sent(call, &item)? {
-        put_header(&mut answer, ETAG, &ETag::strong(&tag(&item.content.content_id)).to_string());
-    }
-    if let Some(tag) = change.tag {
-        put_header(&mut answer, SCHEDULE_TAG, &format!("\"{tag}\""));
-    }
-    Ok(answer)
+    Ok(Stored { item, text: change.text, created, schedule_tag: change.tag })
 }
 
 /// Whether what is served is what came, to the octet, so that the client need not fetch it (RFC 4791 §5.3.4). Who leaves
@@ -87,7 +119,7 @@ pub(super) fn without_parent(failure: Failure) -> Failure {
 }
 
 /// Checks an object where it may take its time.
-pub(super) async fn read(collection: &Collection, text: &bytes::Bytes) -> Result<NewItem, Failure> {
+pub(super) async fn read(collection: &Collection, text: &Bytes) -> Result<NewItem, Failure> {
     let (collection, text) = (collection.clone(), text.clone());
     let read = tokio::task::spawn_blocking(move || NewItem::read(&collection, &text)).await;
     read.map_err(|error| StoreError::Internal(format!("an object was not read: {error}")))?

@@ -7,7 +7,7 @@ use kontor_dav_proto::header::{destination, overwrite};
 use kontor_storage_client::proto::put_item_request::Expected;
 
 use super::delete::remove;
-use super::put::{read, store, without_parent};
+use super::put::{read, store, store_and_tell, without_parent};
 use super::transfer_collection::transfer_collection;
 use crate::answer::{Answer, Failure, put, status};
 use crate::call::Call;
@@ -43,9 +43,16 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
         return Err(failed());
     }
     let text = text(&item).ok_or_else(Failure::not_found)?;
-    let new = read(&to, &text).await?;
     let expected = (!may_overwrite).then_some(Expected::Absent(true));
-    let is_rename = is_move && from.place() == to.place();
+    if !is_move {
+        // It is a new object, of which others may have to hear.
+        let stored = store_and_tell(call, &to, to_name, &text, expected).await?;
+        let mut answer = status(stored.code());
+        put(&mut answer, LOCATION, &target.href());
+        return Ok(answer);
+    }
+    let new = read(&to, &text).await?;
+    let is_rename = from.place() == to.place();
     if is_rename {
         // The UID must be free before it can be used again. What is removed can be recovered, whatever happens.
         remove(call, &from, name, item.content_id.clone(), Vec::new()).await?;
@@ -59,7 +66,7 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
         }
         Err(failure) => return Err(failure),
     };
-    if is_move && !is_rename {
+    if !is_rename {
         remove(call, &from, name, item.content_id, Vec::new()).await?;
     }
     let mut answer = status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });

@@ -6,6 +6,7 @@
 //! its owner looks at it and it is due; whoever is locked or gone looks at nothing. One gateway at a time fetches it:
 //! who is about to says so with the folder, by compare and swap, for a while.
 
+mod declare;
 mod fetch;
 mod network;
 mod refresh;
@@ -16,6 +17,7 @@ use kontor_model::icalendar::value::Duration;
 use serde::Deserialize;
 
 use crate::kept::{KONTOR, Kept};
+pub use declare::{SubscribeError, Subscribed, subscribe, subscriptions, unsubscribe};
 use fetch::Validators;
 pub(crate) use refresh::Subscriptions;
 
