@@ -309,6 +309,37 @@ async fn who_may_write_in_a_calendar_organizes_and_answers_for_its_owner() -> Re
     })
     .await?;
 
+    // Carl cannot come after all and sends somebody from outside, who is invited by Anna and answers her.
+    let text = carls.text(&theirs)?.replace("\r\n ", "");
+    let own_line = line(&text, &carl.address).context("Carl")?.to_owned();
+    let passed = format!(
+        "ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO=\"mailto:dora@far.example\":mailto:{}",
+        carl.address
+    );
+    let put = carls.put(&[], &text.replace(&own_line, &passed), &theirs)?;
+    ensure!(put.starts_with("HTTP/1.1 204"), "{put}");
+    let invitation = eventually("Dora is invited", SOON, async || {
+        let mut mails = outside.mails_with("Subject: Invitation: Plan").into_iter();
+        Ok(mails.find(|mail| mail.contains("dora@far.example")))
+    })
+    .await?;
+    ensure!(calendar_in(&invitation)?.replace("\r\n ", "").contains("DELEGATED-FROM"), "{invitation}");
+    let reply = reply_of(&calendar_in(&invitation)?, "ACCEPTED").replace(GUEST, "dora@far.example");
+    send(
+        &appliance,
+        "dora@far.example",
+        &anna.address,
+        &google_reply("dora@far.example", &anna.address, &reply),
+    )
+    .await?;
+    eventually("Anna knows that Dora comes", SOON, async || {
+        let text = annas.text(&format!("{own}plan.ics"))?;
+        let dora = line(&text, "dora@far.example").is_some_and(|line| line.contains("PARTSTAT=ACCEPTED"));
+        let carl = line(&text, &carl.address).is_some_and(|line| line.contains("DELEGATED-TO"));
+        Ok((dora && carl).then_some(()))
+    })
+    .await?;
+
     // Carl invites Anna, and Bert answers for her.
     let ask = series(&carl, &anna).replace("plan-1", "ask-1").replace("SUMMARY:Plan", "SUMMARY:Ask");
     let event = format!("/dav/calendars/{}/calendar/ask.ics", carl.address);
@@ -491,15 +522,18 @@ impl Outside {
         Appliance::start_with(&relay).await
     }
 
+    /// The mails with this line in them.
+    fn mails_with(&self, wanted: &str) -> Vec<String> {
+        let mails = self.mails.lock().map(|mails| mails.clone()).unwrap_or_default();
+        mails.into_iter().filter(|mail| mail.lines().any(|line| line == wanted)).collect()
+    }
+
     /// The mail with this line in it; there must be one.
     async fn mail(&self, wanted: &str) -> Result<String> {
-        let found = || -> Vec<String> {
-            let mails = self.mails.lock().map(|mails| mails.clone()).unwrap_or_default();
-            mails.into_iter().filter(|mail| mail.lines().any(|line| line == wanted)).collect()
-        };
-        eventually(&format!("{wanted:?} leaves"), SOON, async || Ok((!found().is_empty()).then_some(())))
-            .await?;
-        let found = found();
+        let found = eventually(&format!("{wanted:?} leaves"), SOON, async || {
+            Ok(Some(self.mails_with(wanted)).filter(|found| !found.is_empty()))
+        })
+        .await?;
         ensure!(found.len() == 1, "{wanted:?} left {} times", found.len());
         found.into_iter().next().context("a mail")
     }

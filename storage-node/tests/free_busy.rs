@@ -8,7 +8,7 @@ use kontor_model::FolderRole;
 use kontor_model::free_busy::Busy;
 use kontor_storage_client::proto::{self, Rights, person_busy::Status, put::Object};
 use kontor_storage_client::{Place, PreparedMessage, Session, StoreError};
-use support::{House, PASSWORD};
+use support::{House, PASSWORD, share};
 
 const CALENDAR: u64 = FolderRole::Calendar as u64;
 /// 2026-01-01T00:00:00Z
@@ -87,16 +87,6 @@ async fn ask(session: &Session, request: proto::FreeBusyRequest) -> Vec<Option<V
 
 async fn anna(session: &Session) -> Option<Vec<(i64, i64, Busy)>> {
     ask(session, of(&["anna@one.example"])).await.remove(0)
-}
-
-async fn share(session: &Session, folder_id: u64, principal: &str, rights: u32) {
-    let request = proto::SetPermissionsRequest {
-        mailbox_id: session.info().mailbox_id,
-        folder_id,
-        permissions: vec![proto::Permission { principal: principal.into(), rights }],
-        ..Default::default()
-    };
-    session.set_permissions(request).await.expect("share");
 }
 
 async fn make(session: &Session, name: &str, transparent: bool) -> u64 {

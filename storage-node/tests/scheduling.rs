@@ -61,20 +61,21 @@ fn content(calendar: &Component) -> (proto::ItemFacts, PreparedMessage) {
     (facts, PreparedMessage::from_rfc5322(message.raw.into()))
 }
 
+fn calendar_of(session: &Session) -> Place {
+    let info = session.info();
+    Place { mailbox_id: info.mailbox_id, tenant_id: info.tenant_id, folder_id: CALENDAR, hierarchy_cn: 0 }
+}
+
 /// Puts a meeting as a gateway does, and tells of it.
 async fn put(session: &Session, calendar: &Component, send: Vec<Itip>) -> proto::PutItemResponse {
-    let info = session.info();
-    let place = Place {
-        mailbox_id: info.mailbox_id,
-        tenant_id: info.tenant_id,
-        folder_id: CALENDAR,
-        hierarchy_cn: 0,
-    };
     let (mut facts, content) = content(calendar);
     if let Some((name, _)) = item(session, &facts.item_uid).await {
         facts.name = name;
     }
-    session.put_item_telling(place, facts, &content, None, wire(send), true).await.expect("put")
+    session
+        .put_item_telling(calendar_of(session), facts, &content, None, wire(send), true)
+        .await
+        .expect("put")
 }
 
 fn wire(send: Vec<Itip>) -> Vec<proto::SchedulingMessage> {
@@ -337,17 +338,12 @@ async fn groups_and_aliases(house: &House) {
 async fn nothing_is_sent_of_what_is_not_stored(house: &House) {
     let (anna, bert) = (house.login(ANNA).await, house.login(BERT).await);
     let plan = meeting("never", ANNA, "ATTENDEE:mailto:bert@one.example");
-    let info = anna.info();
-    let place = Place {
-        mailbox_id: info.mailbox_id,
-        tenant_id: info.tenant_id,
-        folder_id: CALENDAR,
-        hierarchy_cn: 0,
-    };
     let (facts, message) = content(&plan);
     let send = wire(to_attendees(None, Some(&plan), ANNA));
     let present = Some(Expected::Present(true));
-    anna.put_item_telling(place, facts, &message, present, send.clone(), true).await.expect_err("absent");
+    anna.put_item_telling(calendar_of(&anna), facts, &message, present, send.clone(), true)
+        .await
+        .expect_err("absent");
     // Nor what says that it is from somebody else.
     let forged = meeting("forged", CARL, "ATTENDEE:mailto:bert@one.example");
     put(&anna, &forged, to_attendees(None, Some(&forged), CARL)).await;
@@ -426,5 +422,24 @@ async fn a_room_answers_for_itself(house: &House) {
     let clash = with(&at("room3", ANNA, 9), "SUMMARY", "SEQUENCE:1\r\nSUMMARY");
     put(&anna, &clash, to_attendees(Some(&accepted), Some(&clash), ANNA)).await;
     copy_with(&anna, "room3", "PARTSTAT=DECLINED").await;
+    assert_eq!(copy(&blue, "room3").await, None, "what is given up is not kept");
     mail_with(&anna, "Declined: Plan").await;
+    // What is called off is not in its way.
+    let last = at("room4", ANNA, 13);
+    put(&anna, &last, to_attendees(None, Some(&last), ANNA)).await;
+    let accepted = copy_with(&anna, "room4", "PARTSTAT=ACCEPTED").await;
+    assert!(copy(&blue, "room4").await.is_some());
+    let request = proto::DeleteItemRequest {
+        mailbox_id: anna.info().mailbox_id,
+        folder_id: CALENDAR,
+        name: "room4.ics".into(),
+        send: wire(to_attendees(Some(&accepted), None, ANNA)),
+        ..Default::default()
+    };
+    anna.delete_item(request).await.expect("deleted");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while copy(&blue, "room4").await.is_some() {
+        assert!(Instant::now() < deadline, "it is still in the room's calendar");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

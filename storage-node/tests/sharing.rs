@@ -6,7 +6,7 @@ mod support;
 use kontor_model::FolderRole;
 use kontor_storage_client::proto::{self, Rights, put::Object};
 use kontor_storage_client::{Session, StoreError};
-use support::House;
+use support::{House, share};
 
 const CALENDAR: u64 = FolderRole::Calendar as u64;
 const TASKS: u64 = FolderRole::Tasks as u64;
@@ -29,16 +29,6 @@ async fn folders_are_shared() {
     a_guest_gives_it_back(&house).await;
     permissions_are_set_anew(&house).await;
     somebody_acts_in_all_calendars(&house).await;
-}
-
-async fn share(session: &Session, folder_id: u64, principal: &str, rights: u32) {
-    let request = proto::SetPermissionsRequest {
-        mailbox_id: session.info().mailbox_id,
-        folder_id,
-        permissions: vec![proto::Permission { principal: principal.into(), rights }],
-        ..Default::default()
-    };
-    session.set_permissions(request).await.expect("share");
 }
 
 async fn make(session: &Session, name: &str, class: &str) -> u64 {

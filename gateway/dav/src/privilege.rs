@@ -42,7 +42,7 @@ impl Privilege {
     }
 
     pub fn named(name: &Name) -> Option<Self> {
-        EVERY.into_iter().find(|privilege| privilege.name() == *name)
+        every().find(|privilege| privilege.name() == *name)
     }
 
     /// Those that it is made of.
@@ -118,6 +118,16 @@ impl Privilege {
     }
 }
 
+/// All of them, each before its parts.
+fn every() -> impl Iterator<Item = Privilege> {
+    let mut next = vec![All];
+    std::iter::from_fn(move || {
+        let privilege = next.pop()?;
+        next.extend(privilege.parts().iter().rev());
+        Some(privilege)
+    })
+}
+
 /// `DAV:supported-privilege-set` (RFC 3744 §5.3).
 pub(crate) fn supported_privilege_set(name: &Name) -> Element {
     Element::new(name.clone()).with(All.supported())
@@ -125,7 +135,7 @@ pub(crate) fn supported_privilege_set(name: &Name) -> Element {
 
 /// The privileges that somebody has, as in `DAV:current-user-privilege-set` (RFC 3744 §5.4).
 pub(crate) fn held(rights: u32) -> impl Iterator<Item = Privilege> {
-    EVERY.into_iter().filter(move |privilege| privilege.is_in(rights))
+    every().filter(move |privilege| privilege.is_in(rights))
 }
 
 /// The fewest privileges that say what rights somebody was given, none of them abstract: as in an entry of an ACL.
@@ -152,20 +162,6 @@ pub(crate) fn elements(name: &Name, privileges: impl IntoIterator<Item = Privile
     Element::new(name.clone()).with_all(privileges.into_iter().map(of))
 }
 
-const EVERY: [Privilege; 11] = [
-    All,
-    Read,
-    ReadFreeBusy,
-    ReadCurrentUserPrivilegeSet,
-    Write,
-    WriteProperties,
-    WriteContent,
-    Bind,
-    Unbind,
-    ReadAcl,
-    WriteAcl,
-];
-
 /// What a guest may do who may read (CS:read).
 pub(crate) const READ: u32 = Rights::FreeBusy as u32 | Rights::Visible as u32 | Rights::Read as u32;
 const WRITE: u32 = Rights::Visible as u32
@@ -182,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_granted_is_held() {
-        for privilege in EVERY {
+        for privilege in every() {
             assert_eq!(Privilege::named(&privilege.name()), Some(privilege));
             let Some(rights) = privilege.rights() else { continue };
             assert!(privilege.is_in(rights), "{privilege:?}");

@@ -4,6 +4,7 @@ use super::instances::{Which, adopt_zones, as_instance, describing, exclude, ins
 use super::outgoing::{is_cancelled_part as is_cancelled, sequence};
 use super::people::{self, address, is_organizer, is_part, organizer_address, parts};
 use super::{ItipError, Method};
+use crate::icalendar::value::CalAddress;
 use crate::icalendar::{Component, Property};
 use crate::time_zone::CalendarZones;
 
@@ -262,6 +263,8 @@ fn reply(existing: &Component, message: &Component) -> Applied {
             .find(|line| line.is("ATTENDEE") && people::is(line, &who));
         if let Some(noted) = noted {
             note(noted, line, new);
+            let passed_on = noted.clone();
+            out.components.iter_mut().filter(|part| is_own(part)).for_each(|part| bring(part, &passed_on));
             outcome = Applied::Stored(Component::default());
         }
     }
@@ -269,6 +272,32 @@ fn reply(existing: &Component, message: &Component) -> Applied {
         Applied::Stored(_) if out == *existing => Applied::Ignored(Ignored::Stale),
         Applied::Stored(_) => Applied::Stored(out),
         other => other,
+    }
+}
+
+/// Asks those whom an attendee has passed the invitation on to (RFC 5546 §3.2.2.3).
+fn bring(part: &mut Component, from: &Property) {
+    if !people::answer(from).eq_ignore_ascii_case("DELEGATED") {
+        return;
+    }
+    let delegates = from.parameter_values("DELEGATED-TO").iter();
+    for who in delegates
+        .filter_map(|uri| CalAddress::parse(uri).email().map(str::to_ascii_lowercase))
+        .take(MOST_DELEGATES)
+    {
+        if people::attendee(part, &who).is_some()
+            || part.property("ORGANIZER").is_some_and(|line| people::is(line, &who))
+        {
+            continue;
+        }
+        let mut line = Property::new("ATTENDEE", format!("mailto:{who}"))
+            .with_parameter("DELEGATED-FROM", &format!("mailto:{}", address(from)))
+            .with_parameter("PARTSTAT", "NEEDS-ACTION")
+            .with_parameter("RSVP", "TRUE");
+        if let Some(role) = from.parameter("ROLE") {
+            line = line.with_parameter("ROLE", role);
+        }
+        part.push(line);
     }
 }
 
@@ -298,5 +327,7 @@ fn is_older(new: &Component, old: &Component) -> bool {
     sequence(new) < sequence(old) || (sequence(new) == sequence(old) && stamp(new) < stamp(old))
 }
 
+/// For one answer.
+const MOST_DELEGATES: usize = 4;
 /// Lines that an attendee may have put there.
 const OWN: [&str; 4] = ["TRANSP", "CATEGORIES", "COLOR", "X-MICROSOFT-CDO-BUSYSTATUS"];

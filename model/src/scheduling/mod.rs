@@ -32,7 +32,7 @@ pub(crate) mod people;
 pub use apply::{Applied, Ignored, apply};
 pub use mail::Imip;
 pub use object::{Role, ask_again, forbidden_to_attendee, has_one_organizer, keep_answers, role, tagged};
-pub use outgoing::{to_attendees, to_organizer};
+pub use outgoing::{is_called_off, to_attendees, to_new_attendees, to_organizer};
 pub use people::{is_organizer, organizer_address};
 
 use std::fmt;

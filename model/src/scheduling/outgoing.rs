@@ -24,7 +24,7 @@ pub fn to_attendees(before: Option<&Component>, after: Option<&Component>, organ
     for who in all {
         let had = before.and_then(|calendar| seen_by(calendar, &who));
         let has =
-            after.and_then(|calendar| seen_by(calendar, &who)).filter(|calendar| !is_cancelled(calendar));
+            after.and_then(|calendar| seen_by(calendar, &who)).filter(|calendar| !is_called_off(calendar));
         let is_forced = after.is_some_and(|calendar| is_forced(calendar, &who));
         match (had, has) {
             (Some(had), Some(has)) if !is_forced && substance(&had) == substance(&has) => {}
@@ -35,13 +35,21 @@ pub fn to_attendees(before: Option<&Component>, after: Option<&Component>, organ
                 }
                 out.push(message(Method::Request, &who, has));
             }
-            (Some(had), None) if !is_cancelled(&had) => {
+            (Some(had), None) if !is_called_off(&had) => {
                 out.push(message(Method::Cancel, &who, cancelled(had, after)));
             }
             _ => {}
         }
     }
     out
+}
+
+/// The invitations of those alone who come to a meeting by a change of it: where an attendee has passed theirs on, for one.
+pub fn to_new_attendees(before: &Component, after: &Component, organizer: &str) -> Vec<Itip> {
+    let known = attendees(before, organizer);
+    let mut all = to_attendees(Some(before), Some(after), organizer);
+    all.retain(|message| !known.contains(&message.recipient));
+    all
 }
 
 /// What the organizer is told when an attendee's copy changes; `None` after is a deleted one, which declines. `None` when
@@ -245,7 +253,8 @@ pub(super) fn is_cancelled_part(part: &Component) -> bool {
     part.property("STATUS").is_some_and(|status| status.value.trim().eq_ignore_ascii_case("CANCELLED"))
 }
 
-fn is_cancelled(calendar: &Component) -> bool {
+/// Whether nothing of a meeting takes place.
+pub fn is_called_off(calendar: &Component) -> bool {
     parts(calendar).all(is_cancelled_part)
 }
 

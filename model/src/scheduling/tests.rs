@@ -434,6 +434,37 @@ fn one_of_all_that_were_moved_is_answered_from_the_attendees_copy() {
 }
 
 #[test]
+fn an_invitation_is_passed_on() {
+    let meeting = calendar(&[SERIES]);
+    let line = "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:anna@example.org";
+    let delegated = "ATTENDEE;PARTSTAT=DELEGATED;ROLE=CHAIR;DELEGATED-TO=\"mailto:dora@far.example\":mailto:anna@example.org";
+    let annas = with(&meeting, line, delegated);
+    assert_eq!(forbidden_to_attendee(&meeting, &annas, ANNA), None);
+    let told = to_organizer(&meeting, Some(&annas), ANNA).expect("news");
+    let noted = stored(apply(Some(&meeting), &told.calendar, CLARA));
+    let dora = people::attendee(&noted.components[0], "dora@far.example").expect("Dora is asked");
+    assert_eq!(
+        (dora.parameter("DELEGATED-FROM"), dora.parameter("PARTSTAT")),
+        (Some("mailto:anna@example.org"), Some("NEEDS-ACTION"))
+    );
+    let invited = to_new_attendees(&meeting, &noted, CLARA);
+    assert_eq!(
+        invited.iter().map(|message| message.recipient.as_str()).collect::<Vec<_>>(),
+        ["dora@far.example"]
+    );
+    assert_eq!(invited[0].method, Method::Request);
+    // Said again it is no news; whoever is there already, and the organizer, are not brought.
+    assert_eq!(apply(Some(&noted), &told.calendar, CLARA), Ok(Applied::Ignored(Ignored::Stale)));
+    for who in [BEN, CLARA] {
+        let annas = with(&annas, "dora@far.example", who);
+        let told = to_organizer(&meeting, Some(&annas), ANNA).expect("news");
+        let noted = stored(apply(Some(&meeting), &told.calendar, CLARA));
+        assert!(to_new_attendees(&meeting, &noted, CLARA).is_empty());
+        assert_eq!(noted.components[0].properties_named("ATTENDEE").count(), 3);
+    }
+}
+
+#[test]
 fn what_somebody_is_in_a_meeting() {
     let meeting = calendar(&[SERIES]);
     let role_of = |who: &str| role(&meeting, |address| address == who);

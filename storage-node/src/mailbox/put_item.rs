@@ -238,7 +238,7 @@ impl Mailboxes {
         let has_own = locks.iter().any(|lock| lock.folder_id == folder && lock.name == request.name);
         if !request.send.is_empty() {
             drop(client);
-            let response = self.delete_telling(who, request).await?;
+            let response = self.delete_telling(who.tenant_id, who.account_id, request).await?;
             if has_own {
                 forget_locks(&self.db.get().await?, mailbox, folder, &request.name).await?;
             }
@@ -274,10 +274,11 @@ impl Mailboxes {
         }
     }
 
-    /// The same, with messages about it in the same transaction.
-    async fn delete_telling(
+    /// The same for its owner, with messages about it in the same transaction. `actor` is the account; 0 = none.
+    pub(crate) async fn delete_telling(
         &self,
-        who: &Principal,
+        tenant: u64,
+        actor: u64,
         request: &proto::DeleteItemRequest,
     ) -> Result<proto::DeleteItemResponse, Error> {
         itip_messages::check(&request.send)?;
@@ -305,7 +306,7 @@ impl Mailboxes {
         let change =
             Change::Gone { soft: true, uids: Ranges::from_uids(live.iter().map(|(row, _)| row.uid)) };
         let cn = log_change(&transaction, &state, mailbox, folder, &change).await?;
-        let origin = Origin { tenant: who.tenant_id, mailbox, actor: who.account_id, item_uid };
+        let origin = Origin { tenant, mailbox, actor, item_uid };
         itip_messages::add(&transaction, origin, &request.send).await?;
         transaction.commit().await?;
         state.replay(&change, cn);

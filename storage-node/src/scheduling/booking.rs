@@ -9,7 +9,7 @@ use kontor_model::scheduling::{Applied, apply, organizer_address, to_organizer};
 use kontor_storage_proto as proto;
 
 use super::Scheduling;
-use super::incoming::{Outcome, object_of};
+use super::incoming::{Outcome, object_of, wire};
 use crate::directory::Owner;
 use crate::error::{Error, unix_now};
 
@@ -83,14 +83,11 @@ fn outcome(
     let send: Vec<proto::SchedulingMessage> =
         to_organizer(&asked, Some(&answered(&asked, &asked, own, decision)), own)
             .into_iter()
-            .map(|reply| proto::SchedulingMessage {
-                recipient: reply.recipient,
-                calendar: reply.calendar.to_string().into(),
-            })
+            .map(wire)
             .collect();
-    // What was booked before is not any more: it stays as declined, which takes nobody's time.
-    if matches!(decision, Decision::Declined(_)) && !is_booked {
-        return Outcome::Send(send);
+    if matches!(decision, Decision::Declined(_)) {
+        // What was booked before is not any more.
+        return if is_booked { Outcome::Remove(send) } else { Outcome::Send(send) };
     }
     match object_of(&kept(rules, &answer)) {
         Some(object) => Outcome::Store(Box::new(object), send),

@@ -3,7 +3,7 @@
 use kontor_model::FolderRole;
 use kontor_model::booking::Rules;
 use kontor_model::icalendar::{CalendarObject, Component, Limits, ObjectMessage};
-use kontor_model::scheduling::{Applied, Method, apply, to_attendees};
+use kontor_model::scheduling::{Applied, Itip, Method, apply, is_called_off, to_attendees, to_new_attendees};
 use kontor_storage_client::PreparedMessage;
 use kontor_storage_proto as proto;
 use proto::put_item_request::Expected;
@@ -19,6 +19,8 @@ use crate::mailbox::CalendarCopy;
 pub(super) enum Outcome {
     /// The copy is to be this, and this is told of it.
     Store(Box<ObjectMessage>, Vec<proto::SchedulingMessage>),
+    /// There is to be no copy any more, and this is told of it.
+    Remove(Vec<proto::SchedulingMessage>),
     /// The meeting goes out again to whoever asks.
     Send(Vec<proto::SchedulingMessage>),
     /// Nothing is stored, because of this.
@@ -59,8 +61,9 @@ impl Scheduling {
         if uid.is_empty() {
             return Ok("no_calendar");
         }
-        let rules = match Method::of(&message) {
-            Some(Method::Request) => self.directory.booking_rules(mailbox).await?,
+        let method = Method::of(&message);
+        let rules = match method {
+            Some(Method::Request | Method::Cancel) => self.directory.booking_rules(mailbox).await?,
             _ => None,
         };
         let Some(rules) = rules else { return self.apply(&owner, itip, &message, &uid, None).await };
@@ -89,12 +92,13 @@ impl Scheduling {
             let copy = self.mailboxes.calendar_copy(owner.tenant_id, mailbox, uid).await?;
             let (tenant, folder) = (owner.tenant_id, place(copy.as_ref(), message));
             let text = copy.as_ref().map(|copy| copy.text.clone());
-            let outcome = match rules {
+            let outcome = match rules.filter(|_| Method::of(message) == Some(Method::Request)) {
                 Some(rules) => self.book(owner, itip, message, text.as_deref(), rules).await?,
                 None => {
                     let (whose, message, from) = (owner.clone(), message.clone(), itip.from.clone());
+                    let is_resource = rules.is_some();
                     // What recurs can take a moment.
-                    let work = move || outcome(&whose, &message, text.as_deref(), &from);
+                    let work = move || outcome(&whose, &message, text.as_deref(), &from, is_resource);
                     tokio::task::spawn_blocking(work)
                         .await
                         .map_err(|error| Error::Internal(format!("a meeting was not applied: {error}")))?
@@ -111,13 +115,17 @@ impl Scheduling {
                     return Ok(why);
                 }
                 Outcome::Nothing(why) => return Ok(why),
+                Outcome::Remove(send) => match copy {
+                    Some(copy) => self.remove(tenant, mailbox, copy, send).await,
+                    None => return Ok("ignored"),
+                },
                 Outcome::Store(object, send) => {
                     self.store(tenant, mailbox, folder, copy, *object, send).await
                 }
             };
             match stored {
                 // Somebody else changed the copy meanwhile.
-                Err(Error::Conflict(_) | Error::Exists(_)) => {}
+                Err(Error::Conflict(_) | Error::Exists(_) | Error::NotFound(_)) => {}
                 Ok(false) => {}
                 Ok(true) => {
                     self.show(owner, itip).await?;
@@ -172,6 +180,27 @@ impl Scheduling {
         let request =
             Request { owner, own: &own, message, existing: existing.as_ref(), is_proven: itip.authenticated };
         self.answer(rules, request).await
+    }
+
+    /// Removes a copy.
+    async fn remove(
+        &self,
+        tenant: u64,
+        mailbox: u64,
+        copy: CalendarCopy,
+        send: Vec<proto::SchedulingMessage>,
+    ) -> Result<bool, Error> {
+        let request = proto::DeleteItemRequest {
+            mailbox_id: mailbox,
+            folder_id: copy.folder_id,
+            name: copy.name,
+            content_id: copy.content_id,
+            send,
+            ..Default::default()
+        };
+        self.mailboxes.delete_telling(tenant, 0, &request).await?;
+        self.due.notify_one();
+        Ok(true)
     }
 
     /// Whether the copy is stored; otherwise there is another one of its UID now.
@@ -249,7 +278,13 @@ fn place(copy: Option<&CalendarCopy>, message: &Component) -> u64 {
     copy.map_or(u64::from(role.code()), |copy| copy.folder_id)
 }
 
-fn outcome(owner: &Owner, message: &Component, text: Option<&[u8]>, from: &str) -> Outcome {
+fn outcome(
+    owner: &Owner,
+    message: &Component,
+    text: Option<&[u8]>,
+    from: &str,
+    is_resource: bool,
+) -> Outcome {
     let Some(method) = Method::of(message) else { return Outcome::Nothing("no_method") };
     let existing = match text.map(|text| Component::parse(text, &Limits::default())) {
         None => None,
@@ -267,18 +302,28 @@ fn outcome(owner: &Owner, message: &Component, text: Option<&[u8]>, from: &str) 
         Ok(Applied::Resend) => {
             let again = to_attendees(None, existing.as_ref(), &own).into_iter();
             let theirs = again.filter(|message| message.recipient.eq_ignore_ascii_case(from));
-            let send = theirs.map(|message| proto::SchedulingMessage {
-                recipient: message.recipient,
-                calendar: message.calendar.to_string().into(),
-            });
-            return Outcome::Send(send.collect());
+            return Outcome::Send(theirs.map(wire).collect());
         }
         Err(_) => return Outcome::Nothing("no_calendar"),
     };
+    // Whoever looks at a room wants to see when it is taken.
+    if is_resource && is_called_off(&stored) {
+        return Outcome::Remove(Vec::new());
+    }
+    // An attendee may have passed an invitation on.
+    let invited = match (method, &existing) {
+        (Method::Reply, Some(existing)) => to_new_attendees(existing, &stored, &own),
+        _ => Vec::new(),
+    };
     match object_of(&stored) {
-        Some(object) => Outcome::Store(Box::new(object), Vec::new()),
+        Some(object) => Outcome::Store(Box::new(object), invited.into_iter().map(wire).collect()),
         None => Outcome::Nothing("no_calendar"),
     }
+}
+
+/// A message as it is sent.
+pub(super) fn wire(message: Itip) -> proto::SchedulingMessage {
+    proto::SchedulingMessage { recipient: message.recipient, calendar: message.calendar.to_string().into() }
 }
 
 /// Under which of their addresses somebody takes part in a meeting.

@@ -205,3 +205,14 @@ pub fn mail(subject: &str, text: &str) -> String {
          Message-ID: <{subject}@far.example>\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\n{text}\r\n"
     )
 }
+
+/// Gives somebody rights in a folder.
+pub async fn share(session: &Session, folder_id: u64, principal: &str, rights: u32) {
+    let request = proto::SetPermissionsRequest {
+        mailbox_id: session.info().mailbox_id,
+        folder_id,
+        permissions: vec![proto::Permission { principal: principal.into(), rights }],
+        ..Default::default()
+    };
+    session.set_permissions(request).await.expect("share");
+}
