@@ -18,8 +18,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts it over a database and the configured blob store.
-    pub async fn start(config: &StorageConfig, database_url: String, data: &DataFolder) -> Result<Self> {
+    /// Starts it over a database and the configured blob store. It is alone where the database is its own.
+    pub async fn start(
+        config: &StorageConfig,
+        database_url: String,
+        is_alone: bool,
+        data: &DataFolder,
+    ) -> Result<Self> {
         let blobs = match &config.s3 {
             Some(s3) => BlobConfig::S3 {
                 endpoint: s3.endpoint.clone().unwrap_or_default(),
@@ -44,6 +49,7 @@ impl Store {
             }
         };
         let mut node = Config::new(database_url, blobs);
+        node.is_alone = is_alone;
         if let Some(octets) = config.content_cache {
             node.content_cache = octets;
         }

@@ -113,7 +113,7 @@ async fn serve(
         }
         None => (settings.storage.database_url.clone(), None),
     };
-    let outcome = match Store::start(&settings.storage, url, data).await {
+    let outcome = match Store::start(&settings.storage, url, postgres.is_some(), data).await {
         Ok(store) => {
             let served = gateways(settings, trial, data, &store, certificates, ready_file, stop).await;
             store.stop().await;

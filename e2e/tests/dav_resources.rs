@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use kontor_e2e::appliance::{Account, Appliance};
-use kontor_e2e::dav::{Curl, between, header, stdout};
+use kontor_e2e::dav::{Curl, between, header, propfind, stdout};
 use kontor_e2e::process::output_of;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -339,6 +339,27 @@ async fn zones_hours_and_files() -> Result<()> {
     let nonsense = set("<c:calendar-availability>x</c:calendar-availability>");
     let said = curl.ask(&["-X", "PROPPATCH", "--data", &nonsense], &home)?;
     ensure!(said.contains("valid-calendar-data"), "{said}");
+
+    // Whoever sets other properties at the same moment undoes nothing.
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..6)
+            .map(|number| {
+                let (curl, calendar, set) = (&curl, &calendar, &set);
+                scope.spawn(move || {
+                    let patch = set(&format!("<x:p{number} xmlns:x='urn:x'>{number}</x:p{number}>"));
+                    curl.ask(&["-X", "PROPPATCH", "--data", &patch], calendar)
+                })
+            })
+            .collect();
+        clients.into_iter().try_for_each(|client| {
+            let said = client.join().map_err(|_| anyhow::anyhow!("a client died"))??;
+            ensure!(said.contains("200 OK"), "{said}");
+            Ok(())
+        })
+    })?;
+    let names: String = (0..6).map(|number| format!("<x:p{number} xmlns:x='urn:x'/>")).collect();
+    let said = curl.ask(&["-X", "PROPFIND", "-H", "Depth: 0", "--data", &propfind(&names)], &calendar)?;
+    ensure!((0..6).all(|number| said.contains(&format!(">{number}</"))), "{said}");
 
     // A file is added, read by who knows its address, changed, and taken away.
     let post = |query: &str, more: &[&str]| {

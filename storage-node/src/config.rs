@@ -62,6 +62,10 @@ pub struct Config {
     /// Address of `/metrics`, `/healthz` and `/readyz`.
     #[serde(default)]
     pub monitor: Option<std::net::SocketAddr>,
+    /// Nobody else works on this database: whatever is taken on there was taken on by a process that is gone, and is done
+    /// anew at once instead of after its lease.
+    #[serde(skip)]
+    pub is_alone: bool,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
@@ -130,6 +134,7 @@ impl Config {
             queue_days: default_queue_days(),
             listen: None,
             monitor: None,
+            is_alone: false,
             log: LogConfig::default(),
         }
     }

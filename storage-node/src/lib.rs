@@ -87,6 +87,10 @@ impl StorageNode {
         let directory = Arc::new(directory::Directory::new(db.clone(), access.clone(), &config));
         let queue = Arc::new(queue::Queue::new(db.clone(), blobs.clone(), &config));
         let scheduling = scheduling::Scheduling::new(db, mailboxes.clone(), directory.clone(), queue.clone());
+        if config.is_alone {
+            queue.take_back().await?;
+            scheduling.take_back().await?;
+        }
         let node = Arc::new(Node {
             scheduling,
             directory,

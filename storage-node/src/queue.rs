@@ -115,6 +115,18 @@ impl Queue {
         Ok(unsigned(id))
     }
 
+    /// Ends all leases. Whoever has one is told so when they report.
+    pub async fn take_back(&self) -> Result<(), Error> {
+        let client = self.db.get().await?;
+        client
+            .execute(
+                "UPDATE queue_message SET lease = lease + 1, leased_until = 0 WHERE leased_until > 0",
+                &[],
+            )
+            .await?;
+        Ok(())
+    }
+
     /// Due messages, leased; waits for one up to `wait_ms`.
     pub async fn lease(&self, request: &proto::LeaseRequest) -> Result<Vec<proto::QueuedMessage>, Error> {
         let until =

@@ -282,7 +282,7 @@ fn bring(part: &mut Component, from: &Property) {
     }
     let delegates = from.parameter_values("DELEGATED-TO").iter();
     for who in delegates
-        .filter_map(|uri| CalAddress::parse(uri).email().map(str::to_ascii_lowercase))
+        .filter_map(|uri| CalAddress::parse(uri).email().map(|email| email.to_ascii_lowercase()))
         .take(MOST_DELEGATES)
     {
         if people::attendee(part, &who).is_some()
@@ -306,7 +306,8 @@ fn note(line: &mut Property, answer: &Property, reply: &Component) {
     line.set_parameter("PARTSTAT", &people::answer(answer).to_ascii_uppercase());
     line.remove_parameter("RSVP");
     for name in ["DELEGATED-TO", "DELEGATED-FROM"] {
-        if let Some(parameter) = answer.parameters.iter().find(|parameter| parameter.is(name)) {
+        let said = answer.parameters.iter().find(|parameter| parameter.is(name));
+        if let Some(parameter) = said.filter(|parameter| !line.parameters.contains(parameter)) {
             line.remove_parameter(name);
             line.parameters.push(parameter.clone());
         }

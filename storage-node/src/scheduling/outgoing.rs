@@ -43,6 +43,13 @@ struct Mail {
 }
 
 impl Scheduling {
+    /// Ends all leases.
+    pub async fn take_back(&self) -> Result<(), Error> {
+        let client = self.db.get().await?;
+        client.execute("UPDATE itip_message SET leased_until = 0 WHERE leased_until > 0", &[]).await?;
+        Ok(())
+    }
+
     /// Sends what is due; how many messages that were.
     async fn send_due(&self) -> Result<usize, Error> {
         let now = unix_now();

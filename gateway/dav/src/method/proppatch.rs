@@ -35,7 +35,23 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         let refused: Vec<Name> = update.changes.iter().map(|change| change.name().clone()).collect();
         return Ok(answer(place, &update, &refused, PROTECTED));
     };
-    let collection = call.collection(*tree, address, slug).await?;
+    for _ in 0..TRIES {
+        // Somebody else may set others meanwhile.
+        if let Some(answer) = of_collection(call, place, (*tree, address, slug), &update).await? {
+            return Ok(answer);
+        }
+    }
+    Err(StoreError::Unavailable("the properties change all the time".to_owned()).into())
+}
+
+/// `None` where they are not any more what they were.
+async fn of_collection(
+    call: &Call<'_>,
+    place: &Place,
+    (tree, address, slug): (Tree, &str, &str),
+    update: &PropertyUpdate,
+) -> Result<Option<Answer>, Failure> {
+    let collection = call.collection(tree, address, slug).await?;
     let refused: Vec<Name> = update
         .changes
         .iter()
@@ -44,10 +60,10 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         .cloned()
         .collect();
     if !refused.is_empty() {
-        return Ok(answer(place, &update, &refused, PROTECTED));
+        return Ok(Some(answer(place, update, &refused, PROTECTED)));
     }
     if let Some(guest) = &collection.guest {
-        return of_guest(call, place, &collection, guest, &update).await;
+        return of_guest(call, place, &collection, guest, update).await.map(Some);
     }
     collection.unlocked(call)?;
     let mut kept = collection.kept.clone();
@@ -65,7 +81,12 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
             PropertyChange::Remove(removed) if is_transparency(removed) => transparent = Some(false),
             PropertyChange::Set(element) => {
                 if let Err(precondition) = kept.choose(element.clone()) {
-                    return Ok(answer(place, &update, std::slice::from_ref(&element.name), precondition));
+                    return Ok(Some(answer(
+                        place,
+                        update,
+                        std::slice::from_ref(&element.name),
+                        precondition,
+                    )));
                 }
             }
             PropertyChange::Remove(removed) => kept.forget(removed),
@@ -73,7 +94,7 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
     }
     if let Source::Birthdays(_) = &collection.source {
         birthdays::patch(call, &kept, name.as_deref()).await?;
-        return Ok(answer(place, &update, &[], PROTECTED));
+        return Ok(Some(answer(place, update, &[], PROTECTED)));
     }
     let name = name.map(|name| folder_name(&name)).filter(|name| *name != collection.folder.name);
     let time_zone = kept.time_zone_text();
@@ -83,6 +104,7 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         parent_id: name.is_some().then_some(collection.folder.parent_id),
         name,
         properties: (kept != collection.kept).then(|| kept.write().into()),
+        expected_properties: (kept != collection.kept).then(|| collection.folder.properties.clone()),
         transparent: transparent.filter(|transparent| *transparent != collection.folder.transparent),
         time_zone: (time_zone != collection.folder.time_zone).then_some(time_zone),
         ..UpdateFolderRequest::default()
@@ -92,9 +114,12 @@ pub(crate) async fn proppatch(call: &Call<'_>, place: &Place) -> Result<Answer, 
         || request.transparent.is_some()
         || request.time_zone.is_some()
     {
-        call.session.update_folder(request).await?;
+        match call.session.update_folder(request).await {
+            Err(StoreError::Conflict(_)) => return Ok(None),
+            updated => updated.map(drop)?,
+        }
     }
-    Ok(answer(place, &update, &[], PROTECTED))
+    Ok(Some(answer(place, update, &[], PROTECTED)))
 }
 
 /// What a guest says, for their own eyes. Whether it makes somebody busy is not theirs to say: it does not them.
@@ -196,6 +221,7 @@ pub(crate) fn folder_name(text: &str) -> String {
 pub(super) const PROTECTED: Precondition = Precondition::CannotModifyProtectedProperty;
 /// Octets.
 const MOST_NAME: usize = 255;
+const TRIES: usize = 8;
 
 #[cfg(test)]
 mod tests {
