@@ -326,8 +326,10 @@ async fn a_published_calendar_is_subscribed_to() -> Result<()> {
     computer.sync_with(&["--force-delete"])?;
     let said = computer.khal(&["list", "2027-01-01", "1d"])?;
     ensure!(said.contains("Ascension"), "{said}");
-    let listed = by(&["list", address, "--json"])?;
-    ensure!(listed.contains("\"Holidays\"") && !listed.contains("\"fetched_at\": null"), "{listed}");
+    let listed: serde_json::Value = serde_json::from_str(&by(&["list", address, "--json"])?)?;
+    let rows = listed.as_array().context("rows")?;
+    let row = rows.iter().find(|row| row["name"] == "Holidays").context("it is listed")?;
+    ensure!(row["url"] == url && row["fetched_at"].is_i64() && row["error"] == "", "{row}");
     by(&["remove", address, "Holidays"])?;
     ensure!(by(&["remove", address, "Holidays"]).is_err() && !by(&["list", address])?.contains("Holidays"));
     Ok(())
