@@ -104,6 +104,7 @@ impl StorageNode {
             mailboxes,
         });
         tokio::spawn(mailbox::keep_folding(Arc::downgrade(&node.mailboxes)));
+        tokio::spawn(mailbox::keep_counting(Arc::downgrade(&node.mailboxes)));
         tokio::spawn(scheduling::keep_sending(Arc::downgrade(&node.scheduling)));
         tokio::spawn(care::keep_sweeping(Arc::downgrade(&node.care)));
         Ok(StorageNode { node })

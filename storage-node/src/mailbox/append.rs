@@ -60,6 +60,7 @@ impl Mailboxes {
             }
         }
         self.events.publish(mailbox, folder, response.highest_cn);
+        self.growth.note(response.uids.len());
         Ok(response)
     }
 
@@ -110,6 +111,7 @@ impl Mailboxes {
                 Stored::Message { folder, uid, cn, .. } => {
                     self.remember(*mailbox, content.id, cached(&content));
                     self.events.publish(*mailbox, folder, cn);
+                    self.growth.note(1);
                     proto::DeliverResult {
                         status: Status::Delivered as i32,
                         folder_id: folder,

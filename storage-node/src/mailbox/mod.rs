@@ -25,6 +25,7 @@ mod search;
 mod sharing;
 mod skeleton;
 mod state;
+mod statistics;
 mod store_flags;
 mod store_messages;
 
@@ -43,6 +44,7 @@ pub(crate) use fold::keep_folding;
 pub(crate) use itip_messages::{Origin, add as add_itip};
 pub(crate) use ranges::Ranges;
 pub(crate) use state::FolderState;
+pub(crate) use statistics::keep_counting;
 pub(crate) use store_messages::Lanes;
 
 /// The mailbox service.
@@ -55,6 +57,7 @@ pub(crate) struct Mailboxes {
     contents: content::ContentCache,
     lanes: Lanes,
     dirty: fold::Dirty,
+    growth: statistics::Growth,
     inline_body_limit: usize,
     max_message_size: u64,
 }
@@ -76,6 +79,7 @@ impl Mailboxes {
             states: state::States::new(config.skeleton_cache),
             contents: content::new_cache(config.content_cache),
             dirty: fold::Dirty::default(),
+            growth: statistics::Growth::default(),
             inline_body_limit: config.inline_body_limit,
             max_message_size: config.max_message_size,
         })

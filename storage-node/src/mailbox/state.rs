@@ -353,6 +353,7 @@ impl Mailboxes {
     pub(super) fn committed(&self, mailbox: u64, folder: u64, cn: u64) {
         self.events.publish(mailbox, folder, cn);
         self.dirty.note(mailbox, folder);
+        self.growth.note(1);
     }
 }
 

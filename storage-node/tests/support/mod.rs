@@ -114,6 +114,7 @@ pub struct House {
     pub gateway: StoreClient,
     pub admin: StoreClient,
     pub postgres: Postgres,
+    _blobs: tempfile::TempDir,
 }
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -121,13 +122,13 @@ pub const PASSWORD: &str = "correct horse battery staple";
 impl House {
     pub async fn new() -> Self {
         let postgres = Postgres::start();
-        let blobs = tempfile::Builder::new().prefix("blobs").tempdir().expect("temporary folder").keep();
-        let mut config = Config::new(postgres.url(), BlobConfig::Folder { path: blobs });
+        let blobs = tempfile::Builder::new().prefix("blobs").tempdir().expect("temporary folder");
+        let mut config = Config::new(postgres.url(), BlobConfig::Folder { path: blobs.path().to_path_buf() });
         config.inline_body_limit = 16 << 10;
         let node = StorageNode::start(config).await.expect("the node starts");
         let gateway = node.client(Trust::Gateway);
         let admin = node.client(Trust::Admin);
-        let house = House { node, gateway, admin, postgres };
+        let house = House { node, gateway, admin, postgres, _blobs: blobs };
         house
             .put(vec![
                 Object::Tenant(proto::Tenant { name: "one".into(), ..Default::default() }),
