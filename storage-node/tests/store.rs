@@ -1,5 +1,6 @@
 //! The store's sentences, said to a real node over a real PostgreSQL.
 
+#[allow(dead_code, reason = "shared with the other tests")]
 mod support;
 
 use std::time::Duration;

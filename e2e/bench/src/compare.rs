@@ -245,7 +245,7 @@ pub fn print_table(merged: &[Figures], servers: &[String]) {
             names.push(&one.step);
         }
     }
-    print!("\n{:<18}{:<16}", "step", "figure");
+    print!("\n{:<22}{:<16}", "step", "figure");
     for server in servers {
         print!("{server:>20}");
     }
@@ -291,7 +291,7 @@ pub fn print_table(merged: &[Figures], servers: &[String]) {
             if extra == figure || !servers.iter().any(|s| value(s, extra).is_some()) {
                 continue;
             }
-            print!("{:<18}{extra:<16}", "");
+            print!("{:<22}{extra:<16}", "");
             for server in servers {
                 print!("{:>20}", number(value(server, extra)));
             }
@@ -315,7 +315,7 @@ fn number(value: Option<f64>) -> String {
 /// One result on one line.
 pub fn line(one: &Figures) -> String {
     let values: Vec<String> = one.values.iter().map(|(n, v)| format!("{n}={}", number(Some(*v)))).collect();
-    format!("{:<18}{:<18}{}", one.server, one.step, values.join(" "))
+    format!("{:<22}{:<22}{}", one.server, one.step, values.join(" "))
 }
 
 /// Dovecot watches a mailbox with inotify instances, of which a user has 128 by default; with fewer than it

@@ -65,11 +65,7 @@ impl TcpServer {
 impl Handler for TcpServer {
     async fn serve(self: Arc<Self>, connection: Connection, shared: Shared) {
         let target = self.pool.target;
-        let reached = tokio::select! {
-            reached = Box::pin(self.reach(&connection)) => reached,
-            () = shared.drain.begun() => None,
-        };
-        let Some((stream, _in_flight)) = reached else {
+        let Some((stream, _in_flight)) = Box::pin(self.reach(&connection)).await else {
             // No protocol of these has words for it that fit all of them; a closed connection is tried again.
             tracing::warn!(gateway = target, "no upstream can be reached, a client is sent away");
             metrics::counter!("kontor_tcp_unreachable_total", "route" => target).increment(1);

@@ -4,9 +4,9 @@ use super::instances::{Which, adopt_zones, as_instance, describing, exclude, ins
 use super::outgoing::{is_cancelled_part as is_cancelled, sequence};
 use super::people::{self, address, is_organizer, is_part, organizer_address, parts};
 use super::{ItipError, Method};
-use crate::icalendar::value::CalAddress;
+use crate::icalendar::value::{CalAddress, CalendarTime, Recur};
 use crate::icalendar::{Component, Property};
-use crate::time_zone::CalendarZones;
+use crate::time_zone::{CalendarZones, clock, wall_seconds};
 
 /// What came of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,6 +192,9 @@ fn cancel(existing: &Component, message: &Component) -> Applied {
                     call_off(part, new);
                 }
             }
+            Some(id) if which.is_some_and(|which| which.and_future) => {
+                end_before(&mut out, &old_zones, id, new);
+            }
             Some(id) => {
                 let master = out
                     .components
@@ -217,6 +220,50 @@ fn cancel(existing: &Component, message: &Component) -> Applied {
     match outcome {
         Applied::Stored(_) => Applied::Stored(out),
         other => other,
+    }
+}
+
+/// Ends a series before an instance: nothing from it on takes place (RFC 5546 §3.2.5). What has no series any more is called
+/// off.
+fn end_before(calendar: &mut Component, zones: &CalendarZones, id: &Property, message: &Component) {
+    let Ok(from) = CalendarTime::parse(&id.value, id.parameter("TZID")) else { return };
+    let at = zones.to_unix(&from);
+    let is_later = |time: &CalendarTime| zones.to_unix(time) >= at;
+    let is_series = |part: &Component| is_part(part) && part.property("RECURRENCE-ID").is_none();
+    let starts =
+        calendar.components.iter().find(|part| is_series(part)).and_then(|part| part.time("DTSTART")?.ok());
+    if starts.as_ref().is_none_or(is_later) {
+        let later =
+            |part: &&mut Component| is_part(part) && instance(part, zones).is_none_or(|which| which.at >= at);
+        calendar.components.iter_mut().filter(later).for_each(|part| call_off(part, message));
+        return;
+    }
+    calendar
+        .components
+        .retain(|part| !is_part(part) || instance(part, zones).is_none_or(|which| which.at < at));
+    let until = match &from {
+        CalendarTime::Date(_) => from.with_local(clock(wall_seconds(from.local()) - DAY)),
+        CalendarTime::Floating(_) => from.with_local(clock(wall_seconds(from.local()) - 1)),
+        _ => CalendarTime::Utc(clock(at - 1)),
+    };
+    for series in calendar.components.iter_mut().filter(|part| is_series(part)) {
+        for rule in series.properties.iter_mut().filter(|line| line.is("RRULE")) {
+            let Ok(mut recur) = rule.value.parse::<Recur>() else { continue };
+            if recur.until.as_ref().is_none_or(is_later) {
+                (recur.count, recur.until) = (None, Some(until.clone()));
+                rule.value = recur.to_string();
+            }
+        }
+        for line in series.properties.iter_mut().filter(|line| line.is("RDATE")) {
+            let zone = line.parameter("TZID").map(str::to_owned);
+            let begins = |piece: &&str| {
+                let time = piece.split('/').next().unwrap_or_default().trim();
+                !CalendarTime::parse(time, zone.as_deref()).is_ok_and(|time| is_later(&time))
+            };
+            line.value = line.value.split(',').filter(begins).collect::<Vec<_>>().join(",");
+        }
+        series.properties.retain(|line| !line.is("RDATE") || !line.value.is_empty());
+        series.set(Property::new("SEQUENCE", sequence(message).max(sequence(series)).to_string()));
     }
 }
 
@@ -328,6 +375,8 @@ fn is_older(new: &Component, old: &Component) -> bool {
     sequence(new) < sequence(old) || (sequence(new) == sequence(old) && stamp(new) < stamp(old))
 }
 
+/// Seconds.
+const DAY: i64 = 86_400;
 /// For one answer.
 const MOST_DELEGATES: usize = 4;
 /// Lines that an attendee may have put there.

@@ -434,6 +434,33 @@ fn one_of_all_that_were_moved_is_answered_from_the_attendees_copy() {
 }
 
 #[test]
+fn a_series_ends_before_an_instance() {
+    let moved = "RECURRENCE-ID;TZID=Europe/Berlin:20260323T090000\nDTSTART;TZID=Europe/Berlin:20260324T090000\n\
+        DTEND;TZID=Europe/Berlin:20260324T100000\nSUMMARY:Plan\nSEQUENCE:1\nATTENDEE:mailto:anna@example.org\n";
+    let annas = calendar(&[SERIES, MOVED, moved]);
+    let annas = with(&annas, "RRULE", "RDATE;TZID=Europe/Berlin:20260303T090000,20260501T090000\r\nRRULE");
+    let cancel = |from: &str| {
+        let part = format!(
+            "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:{from}T090000\nSEQUENCE:3\nATTENDEE:mailto:anna@example.org\n"
+        );
+        let mut message = calendar(&[&part]);
+        message.set(Property::new("METHOD", "CANCEL"));
+        stored(apply(Some(&annas), &message, ANNA))
+    };
+    let ended = cancel("20260316");
+    let line =
+        |name: &str| ended.components[0].property(name).map(|line| line.value.clone()).unwrap_or_default();
+    // 2026-03-16 at nine in Berlin is eight in UTC.
+    assert_eq!(line("RRULE"), "FREQ=WEEKLY;UNTIL=20260316T075959Z");
+    assert_eq!((line("RDATE").as_str(), line("SEQUENCE").as_str()), ("20260303T090000", "3"));
+    assert_eq!(ended.components.len(), 2, "only what was before it: {ended}");
+    assert!(!ended.to_string().contains("CANCELLED"));
+    // From the first one on, it is all.
+    let all = cancel("20260302");
+    assert!(is_called_off(&all) && all.components.len() == 3, "{all}");
+}
+
+#[test]
 fn an_invitation_is_passed_on() {
     let meeting = calendar(&[SERIES]);
     let line = "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:anna@example.org";
