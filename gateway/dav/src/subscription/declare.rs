@@ -28,7 +28,7 @@ pub struct Subscribed {
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The URL is none that can be asked.
-    #[error("{0}")]
+    #[error(transparent)]
     Source(#[from] SourceUrlError),
     /// It is subscribed to already.
     #[error("it is subscribed to already, as {0:?}")]
