@@ -322,15 +322,19 @@ fn reply(existing: &Component, message: &Component) -> Applied {
     }
 }
 
-/// Asks those whom an attendee has passed the invitation on to (RFC 5546 §3.2.2.3).
+/// Asks those whom an attendee has passed the invitation on to (RFC 5546 §3.2.2.3). Nobody has many asked in the organizer's
+/// name, and who was brought brings nobody.
 fn bring(part: &mut Component, from: &Property) {
-    if !people::answer(from).eq_ignore_ascii_case("DELEGATED") {
+    if !people::answer(from).eq_ignore_ascii_case("DELEGATED") || from.parameter("DELEGATED-FROM").is_some() {
         return;
     }
+    let by = format!("mailto:{}", address(from));
+    let is_brought = |line: &&Property| line.parameter("DELEGATED-FROM") == Some(by.as_str());
+    let brought = part.properties_named("ATTENDEE").filter(is_brought).count();
     let delegates = from.parameter_values("DELEGATED-TO").iter();
     for who in delegates
         .filter_map(|uri| CalAddress::parse(uri).email().map(|email| email.to_ascii_lowercase()))
-        .take(MOST_DELEGATES)
+        .take(MOST_DELEGATES.saturating_sub(brought))
     {
         if people::attendee(part, &who).is_some()
             || part.property("ORGANIZER").is_some_and(|line| people::is(line, &who))
@@ -338,7 +342,7 @@ fn bring(part: &mut Component, from: &Property) {
             continue;
         }
         let mut line = Property::new("ATTENDEE", format!("mailto:{who}"))
-            .with_parameter("DELEGATED-FROM", &format!("mailto:{}", address(from)))
+            .with_parameter("DELEGATED-FROM", &by)
             .with_parameter("PARTSTAT", "NEEDS-ACTION")
             .with_parameter("RSVP", "TRUE");
         if let Some(role) = from.parameter("ROLE") {
@@ -377,7 +381,7 @@ fn is_older(new: &Component, old: &Component) -> bool {
 
 /// Seconds.
 const DAY: i64 = 86_400;
-/// For one answer.
+/// Of one attendee.
 const MOST_DELEGATES: usize = 4;
 /// Lines that an attendee may have put there.
 const OWN: [&str; 4] = ["TRANSP", "CATEGORIES", "COLOR", "X-MICROSOFT-CDO-BUSYSTATUS"];

@@ -482,6 +482,20 @@ fn an_invitation_is_passed_on() {
     assert_eq!(invited[0].method, Method::Request);
     // Said again it is no news; whoever is there already, and the organizer, are not brought.
     assert_eq!(apply(Some(&noted), &told.calendar, CLARA), Ok(Applied::Ignored(Ignored::Stale)));
+    // Not without end, and not from hand to hand.
+    let crowd: Vec<String> = (0..9).map(|number| format!("\"mailto:d{number}@far.example\"")).collect();
+    let many = with(&annas, "\"mailto:dora@far.example\"", &crowd.join(","));
+    let told = to_organizer(&meeting, Some(&many), ANNA).expect("news");
+    let crowded = stored(apply(Some(&noted), &told.calendar, CLARA));
+    assert_eq!(crowded.components[0].properties_named("ATTENDEE").count(), 3 + 4);
+    let hers = with(
+        &noted,
+        "ATTENDEE;DELEGATED-FROM=\"mailto:anna@example.org\";PARTSTAT=NEEDS-ACTION",
+        "ATTENDEE;DELEGATED-FROM=\"mailto:anna@example.org\";DELEGATED-TO=\"mailto:eve@far.example\";PARTSTAT=DELEGATED",
+    );
+    let told = to_organizer(&noted, Some(&hers), "dora@far.example").expect("news");
+    let on = stored(apply(Some(&noted), &told.calendar, CLARA));
+    assert_eq!(on.components[0].properties_named("ATTENDEE").count(), 4);
     for who in [BEN, CLARA] {
         let annas = with(&annas, "dora@far.example", who);
         let told = to_organizer(&meeting, Some(&annas), ANNA).expect("news");
