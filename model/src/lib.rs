@@ -5,7 +5,7 @@
 //! from and to RFC 5322 ([`message`], MS-OXCMAIL); the MIME structure of a message ([`mime`], RFC 2045-2049) and the
 //! form of it that IMAP serves without parsing again ([`imap_view`], RFC 9051 §7.5.2); iCalendar ([`icalendar`], RFC
 //! 5545), what recurs ([`recurrence`], RFC 5545 §3.8.5) and time zones ([`time_zone`], RFC 5545 §3.6.5, MS-OXOCAL
-//! 2.2.1.39);
+//! 2.2.1.39); messages about meetings ([`scheduling`], RFC 5546, and [`calendar_item::from_itip`]) and notes ([`note`]);
 //! vCards ([`vcard`], RFC 2426, RFC 6350) and the birthdays in them ([`birthday`]); and all of what a store wants to know
 //! of an arriving message in one parse ([`Prepared`]). It is pure and synchronous: no I/O, no clock, no randomness.
 //! It does not store anything and knows no protocol session.
@@ -31,6 +31,7 @@ pub mod icalendar;
 pub mod imap_view;
 pub mod message;
 pub mod mime;
+pub mod note;
 pub mod property;
 pub mod recurrence;
 pub mod scheduling;

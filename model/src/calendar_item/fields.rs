@@ -273,18 +273,23 @@ fn description(message: &Message, _: &Form) -> Vec<Property> {
 }
 
 fn read_busy(component: &Component, _: &Input<'_>, message: &mut Message) {
-    let said = component.text("X-MICROSOFT-CDO-BUSYSTATUS");
-    let said = said.and_then(|said| BUSY.iter().position(|name| said.trim().eq_ignore_ascii_case(name)));
+    let said = component.text("X-MICROSOFT-CDO-BUSYSTATUS").and_then(|said| busy_status(&said));
     let says = |name: &str, what: &str| {
         component.text(name).is_some_and(|text| text.trim().eq_ignore_ascii_case(what))
     };
     let status = match said {
-        Some(at) => i32::try_from(at).unwrap_or(BUSY_BUSY),
+        Some(status) => status,
         None if says("TRANSP", "TRANSPARENT") => BUSY_FREE,
         None if says("STATUS", "TENTATIVE") => BUSY_TENTATIVE,
         None => BUSY_BUSY,
     };
     message.properties.set(named::BUSY_STATUS, status);
+}
+
+/// PidLidBusyStatus by the word of MS-OXCICAL 2.1.3.1.1.20.31.
+pub(super) fn busy_status(word: &str) -> Option<i32> {
+    let at = BUSY.iter().position(|name| word.trim().eq_ignore_ascii_case(name))?;
+    i32::try_from(at).ok()
 }
 
 fn busy(message: &Message, _: &Form) -> Vec<Property> {

@@ -32,6 +32,7 @@ mod attachments;
 mod clock;
 mod fields;
 mod form;
+mod meeting;
 mod merge;
 mod people;
 mod recurrence;
@@ -46,6 +47,8 @@ use crate::property::{Guid, PropertyName, named};
 use crate::time_zone::{CalendarZones, TimeZone};
 use fields::Field;
 use form::Form;
+pub(crate) use meeting::class_of;
+pub use meeting::{from_itip, to_itip};
 use recurrence::Exception;
 
 /// Whose item it is.

@@ -10,17 +10,17 @@ use crate::property::{named, tags};
 pub(super) const ATTENDEES: Field = Field { names: &["ORGANIZER", "ATTENDEE"], read, lines };
 
 /// PidLidAppointmentStateFlags (MS-OXOCAL 2.2.1.10)
-const MEETING: i32 = 1;
-const RECEIVED: i32 = 2;
+pub(super) const MEETING: i32 = 1;
+pub(super) const RECEIVED: i32 = 2;
 pub(super) const CANCELED: i32 = 4;
 /// PidTagRecipientFlags (MS-OXOCAL 2.2.4.10.1)
 const SENDABLE: i32 = 1;
 const ORGANIZER: i32 = 2;
 /// PidLidResponseStatus, PidTagRecipientTrackStatus (MS-OXOCAL 2.2.1.11)
-const ORGANIZED: i32 = 1;
-const NOT_RESPONDED: i32 = 5;
+pub(super) const ORGANIZED: i32 = 1;
+pub(super) const NOT_RESPONDED: i32 = 5;
 /// With the PARTSTAT that says the same.
-const RESPONSES: [(i32, &str); 3] = [(2, "TENTATIVE"), (3, "ACCEPTED"), (4, "DECLINED")];
+pub(super) const RESPONSES: [(i32, &str); 3] = [(2, "TENTATIVE"), (3, "ACCEPTED"), (4, "DECLINED")];
 
 fn read(component: &Component, input: &Input<'_>, message: &mut Message) {
     let organizer = component.property("ORGANIZER");
@@ -98,7 +98,7 @@ fn lines(message: &Message, _: &Form) -> Vec<Property> {
     lines
 }
 
-fn is_organizer(recipient: &Recipient) -> bool {
+pub(super) fn is_organizer(recipient: &Recipient) -> bool {
     recipient.properties.integer32(tags::RECIPIENT_FLAGS).unwrap_or(0) & ORGANIZER != 0
 }
 
@@ -118,7 +118,7 @@ fn kind(attendee: &Property) -> RecipientKind {
 }
 
 /// Who it is. What is no mail address stays the URI that it is.
-fn person(property: &Property) -> Person {
+pub(super) fn person(property: &Property) -> Person {
     let address = property.address();
     let email = address.email().or_else(|| {
         // Some programs say the address here and something of their own in the value.
@@ -130,7 +130,7 @@ fn person(property: &Property) -> Person {
     }
 }
 
-fn of_person(name: &str, person: &Person) -> Property {
+pub(super) fn of_person(name: &str, person: &Person) -> Property {
     let is_uri = !person.address.contains('@') && person.address.contains(':');
     let address =
         if is_uri { CalAddress::parse(&person.address) } else { CalAddress::from_email(&person.address) };

@@ -1,5 +1,6 @@
 //! Messages about meetings (RFC 6047): which part says it, and what kind of item that makes of the message.
 
+use crate::calendar_item::class_of;
 use crate::class::MessageClass;
 use crate::icalendar::{Component, Limits};
 use crate::mime::{Part, PartKind, Structure};
@@ -22,23 +23,15 @@ pub(super) fn text(structure: &Structure<'_>) -> Option<String> {
 pub(super) fn class(structure: &Structure<'_>) -> MessageClass {
     let is_attached = |part: &&Part<'_>| part.disposition.as_ref().is_some_and(|d| d.is_attachment());
     let Some(part) = parts(structure).find(|part| !is_attached(part)) else { return MessageClass::NOTE };
-    match method(part).map(<[u8]>::to_ascii_lowercase).as_deref() {
-        Some(b"request" | b"add") => MessageClass::MEETING_REQUEST,
-        Some(b"cancel") => MessageClass::MEETING_CANCELED,
-        // Another time is an answer with a proposal (MS-OXOCAL 2.2.7.3).
-        Some(b"counter") => MessageClass::MEETING_TENTATIVE,
-        Some(b"reply") => object(&structure.text(part, MAX_OBJECT)).map_or(MessageClass::NOTE, |calendar| {
-            let attendee = calendar.components.iter().find_map(|part| part.property("ATTENDEE"));
-            match attendee.and_then(|line| line.parameter("PARTSTAT")).map(str::to_ascii_uppercase).as_deref()
-            {
-                Some("ACCEPTED" | "COMPLETED" | "IN-PROCESS") => MessageClass::MEETING_ACCEPTED,
-                Some("DECLINED") => MessageClass::MEETING_DECLINED,
-                Some("TENTATIVE" | "DELEGATED") => MessageClass::MEETING_TENTATIVE,
-                _ => MessageClass::NOTE,
-            }
-        }),
-        _ => MessageClass::NOTE,
-    }
+    let said = method(part).map(String::from_utf8_lossy).and_then(|word| Method::named(&word));
+    let Some(said) = said else { return MessageClass::NOTE };
+    let answer = || {
+        let calendar = object(&structure.text(part, MAX_OBJECT))?;
+        let attendee = calendar.components.iter().find_map(|part| part.property("ATTENDEE"))?;
+        attendee.parameter("PARTSTAT").map(str::to_owned)
+    };
+    let answer = if said == Method::Reply { answer() } else { None };
+    class_of(said, &answer.unwrap_or_default()).unwrap_or(MessageClass::NOTE)
 }
 
 /// Calendars in the message itself; what is in a message that it carries is of that one.

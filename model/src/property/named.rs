@@ -37,6 +37,7 @@ named! {
         RESPONSE_STATUS = 0x8218, Integer32, "PidLidResponseStatus";
         APPOINTMENT_REPLY_TIME = 0x8220, Time, "PidLidAppointmentReplyTime";
         RECURRING = 0x8223, Boolean, "PidLidRecurring";
+        INTENDED_BUSY_STATUS = 0x8224, Integer32, "PidLidIntendedBusyStatus";
         EXCEPTION_REPLACE_TIME = 0x8228, Time, "PidLidExceptionReplaceTime";
         RECURRENCE_TYPE = 0x8231, Integer32, "PidLidRecurrenceType";
         RECURRENCE_PATTERN = 0x8232, String, "PidLidRecurrencePattern";
@@ -47,6 +48,10 @@ named! {
         ALL_ATTENDEES_STRING = 0x8238, String, "PidLidAllAttendeesString";
         TO_ATTENDEES_STRING = 0x823b, String, "PidLidToAttendeesString";
         CC_ATTENDEES_STRING = 0x823c, String, "PidLidCcAttendeesString";
+        APPOINTMENT_PROPOSED_START_WHOLE = 0x8250, Time, "PidLidAppointmentProposedStartWhole";
+        APPOINTMENT_PROPOSED_END_WHOLE = 0x8251, Time, "PidLidAppointmentProposedEndWhole";
+        APPOINTMENT_PROPOSED_DURATION = 0x8256, Integer32, "PidLidAppointmentProposedDuration";
+        APPOINTMENT_COUNTER_PROPOSAL = 0x8257, Boolean, "PidLidAppointmentCounterProposal";
         APPOINTMENT_TIME_ZONE_DEFINITION_START_DISPLAY = 0x825e, Binary,
             "PidLidAppointmentTimeZoneDefinitionStartDisplay";
         APPOINTMENT_TIME_ZONE_DEFINITION_END_DISPLAY = 0x825f, Binary,
@@ -55,6 +60,7 @@ named! {
     }
     PSETID_MEETING {
         ATTENDEE_CRITICAL_CHANGE = 0x0001, Time, "PidLidAttendeeCriticalChange";
+        WHERE = 0x0002, String, "PidLidWhere";
         GLOBAL_OBJECT_ID = 0x0003, Binary, "PidLidGlobalObjectId";
         IS_RECURRING = 0x0005, Boolean, "PidLidIsRecurring";
         OWNER_CRITICAL_CHANGE = 0x001a, Time, "PidLidOwnerCriticalChange";
@@ -124,16 +130,18 @@ named! {
         EMAIL3_ORIGINAL_DISPLAY_NAME = 0x80a4, String, "PidLidEmail3OriginalDisplayName";
         EMAIL3_ORIGINAL_ENTRY_ID = 0x80a5, Binary, "PidLidEmail3OriginalEntryId";
     }
+    PSETID_NOTE {
+        NOTE_COLOR = 0x8b00, Integer32, "PidLidNoteColor";
+        NOTE_WIDTH = 0x8b02, Integer32, "PidLidNoteWidth";
+        NOTE_HEIGHT = 0x8b03, Integer32, "PidLidNoteHeight";
+        NOTE_X = 0x8b04, Integer32, "PidLidNoteX";
+        NOTE_Y = 0x8b05, Integer32, "PidLidNoteY";
+    }
     PSETID_LOG {
         LOG_TYPE = 0x8700, String, "PidLidLogType";
         LOG_START = 0x8706, Time, "PidLidLogStart";
         LOG_DURATION = 0x8707, Integer32, "PidLidLogDuration";
         LOG_END = 0x8708, Time, "PidLidLogEnd";
-    }
-    PSETID_NOTE {
-        NOTE_COLOR = 0x8b00, Integer32, "PidLidNoteColor";
-        NOTE_WIDTH = 0x8b02, Integer32, "PidLidNoteWidth";
-        NOTE_HEIGHT = 0x8b03, Integer32, "PidLidNoteHeight";
     }
 }
 

@@ -79,10 +79,14 @@ impl Method {
         }
     }
 
+    /// The method of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| name.trim().eq_ignore_ascii_case(method.as_str()))
+    }
+
     /// The method of a calendar; `None` where it has none, or one that nobody knows.
     pub fn of(calendar: &Component) -> Option<Self> {
-        let value = calendar.property("METHOD")?.value.trim();
-        Self::ALL.into_iter().find(|method| value.eq_ignore_ascii_case(method.as_str()))
+        Self::named(&calendar.property("METHOD")?.value)
     }
 }
 
