@@ -1,14 +1,17 @@
 //! Any bytes as a calendar: what is read is written so that it is read again, its time zones answer for any moment, and
-//! the item that it is gives it back.
+//! the item that it is gives it back. What it says about a meeting is applied and told.
 #![no_main]
 
 use std::borrow::Cow;
 
 use kontor_model::availability;
-use kontor_model::calendar_item::{Context, KEPT_ICALENDAR, from_icalendar, to_icalendar};
+use kontor_model::calendar_item::{
+    Context, KEPT_ICALENDAR, from_icalendar, from_itip, to_icalendar, to_itip,
+};
 use kontor_model::icalendar::{CalendarObject, Component, Feed, FeedOptions, Limits};
 use kontor_model::message::Content;
 use kontor_model::recurrence;
+use kontor_model::scheduling::{apply, ask_again, forbidden_to_attendee, to_attendees, to_organizer};
 use kontor_model::time_zone::{CalendarZones, TimeZone, with_missing_zones, without_known_zones};
 use libfuzzer_sys::fuzz_target;
 
@@ -33,7 +36,20 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
+    // Two of them are a copy of a meeting and what is said about it.
+    if let [copy, other, ..] = calendars.as_slice() {
+        for owner in [context.owner.as_str(), "clara@example.org"] {
+            let _ = (apply(None, other, owner), apply(Some(copy), other, owner));
+            to_attendees(Some(copy), Some(other), owner);
+            to_organizer(copy, Some(other), owner);
+            forbidden_to_attendee(copy, other, owner);
+            ask_again(copy, &mut other.clone(), owner);
+        }
+    }
     for calendar in calendars {
+        if let Ok(message) = from_itip(&calendar, &context) {
+            assert!(to_itip(&message, &context).is_some());
+        }
         let text = calendar.to_string();
         let again =
             Component::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{text}"));
