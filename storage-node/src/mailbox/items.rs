@@ -17,7 +17,7 @@ use super::change::{Change, KIND_GONE};
 use super::content::Content;
 use super::fetch::gather;
 use super::item_properties::{MOST_DERIVED, MOST_DERIVED_FROM};
-use super::state::{Row, wire_u32};
+use super::state::{Row, find, wire_u32};
 use super::{Mailboxes, Ranges};
 use crate::error::{Error, bigint, unsigned};
 use crate::token::Principal;
@@ -49,11 +49,12 @@ impl Mailboxes {
             drop(sender.send(Ok(chunk)).await);
             return Ok(receiver);
         }
-        // Flags are nothing that an item says: only when its version came counts.
-        let rows: HashMap<u32, Row> = state.rows.iter().map(|row| (row.uid, *row)).collect();
+        // As it is now, in one copy: the folder is not held for the questions to the database.
+        let rows = state.rows.clone();
         drop(state);
         let client = self.db.get().await?;
-        let names = named_rows(&client, &request, rows.values().filter(|row| row.cn > since)).await?;
+        // Flags are nothing that an item says: only when its version came counts.
+        let names = named_rows(&client, &request, rows.iter().filter(|row| row.cn > since)).await?;
         let gone =
             if since == 0 { Vec::new() } else { gone_names(&client, &request, highest_cn, &rows).await? };
         drop(client);
@@ -67,7 +68,7 @@ impl Mailboxes {
         let mut live: Vec<(Row, Named)> = names
             .into_iter()
             .filter(|named| counts.contains(&named.uid))
-            .filter_map(|named| Some((*rows.get(&named.uid)?, named)))
+            .filter_map(|named| Some((*find(&rows, named.uid)?, named)))
             .filter(|(row, _)| row.cn > since)
             .collect();
         live.sort_by_key(|(row, _)| row.uid);
@@ -205,7 +206,7 @@ async fn gone_names(
     client: &impl GenericClient,
     request: &proto::ItemsRequest,
     until: u64,
-    live: &HashMap<u32, Row>,
+    live: &[Row],
 ) -> Result<Vec<String>, Error> {
     let (m, f) = (bigint(request.mailbox_id), bigint(request.folder_id));
     let statement = client
@@ -238,7 +239,7 @@ async fn gone_names(
         client.query(&statement, &[&m, &f, &first, &last]).await?.iter().map(|row| row.get(0)).collect();
     let again = by_name(client, request.mailbox_id, request.folder_id, &names).await?;
     let there: HashSet<&String> =
-        again.iter().filter(|(uid, _)| live.contains_key(uid)).map(|(_, name)| name).collect();
+        again.iter().filter(|(uid, _)| find(live, **uid).is_some()).map(|(_, name)| name).collect();
     let asked = |name: &String| request.names.is_empty() || request.names.contains(name);
     Ok(names.iter().filter(|name| !there.contains(name) && asked(name)).cloned().collect())
 }

@@ -31,6 +31,11 @@ pub(crate) struct Row {
     pub content_id: uuid::Uuid,
 }
 
+/// The row of a UID, among rows in the order of UIDs.
+pub(super) fn find(rows: &[Row], uid: u32) -> Option<&Row> {
+    rows.binary_search_by_key(&uid, |row| row.uid).ok().and_then(|at| rows.get(at))
+}
+
 impl Row {
     /// RFC 7162: the larger of the two.
     pub fn modseq(&self) -> u64 {
@@ -67,7 +72,7 @@ impl FolderState {
     }
 
     pub fn find(&self, uid: u32) -> Option<&Row> {
-        self.rows.binary_search_by_key(&uid, |r| r.uid).ok().and_then(|i| self.rows.get(i))
+        find(&self.rows, uid)
     }
 
     /// Makes a change that was committed as `cn`. Rows that hold a later state keep it.
