@@ -261,7 +261,7 @@ pub fn print_table(merged: &[Figures], servers: &[String]) {
             continue;
         };
         let value = |server: &str, name: &str| of(server).and_then(|f| f.values.get(name)).copied();
-        print!("{step:<18}{figure:<16}");
+        print!("{step:<22}{figure:<16}");
         for server in servers {
             print!("{:>20}", number(value(server, figure)));
         }
