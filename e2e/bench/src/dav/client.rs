@@ -40,17 +40,10 @@ impl Client {
         Ok(())
     }
 
-    pub async fn put(&mut self, path: &str, object: String) -> Result<()> {
-        let kind = if path.ends_with(".vcf") { Kind::Cards } else { Kind::Events };
-        let (status, answer) = self.ask_as("PUT", path, kind.media_type(), object).await?;
+    /// Puts an object, or a whole collection of them where the path is that of one.
+    pub async fn put(&mut self, kind: Kind, path: &str, objects: String) -> Result<()> {
+        let (status, answer) = self.ask_as("PUT", path, kind.media_type(), objects).await?;
         ensure!(status.is_success(), "PUT {path}: {status} {answer}");
-        Ok(())
-    }
-
-    /// Makes a collection of all these objects.
-    pub async fn put_whole(&mut self, kind: Kind, collection: &str, objects: String) -> Result<()> {
-        let (status, answer) = self.ask_as("PUT", collection, kind.media_type(), objects).await?;
-        ensure!(status.is_success(), "PUT {collection}: {status} {answer}");
         Ok(())
     }
 

@@ -108,7 +108,7 @@ async fn run(target: &Target, round: usize, items: usize) -> Result<Vec<Figures>
         let collection = kind.collection(target, round);
         let mut client = Client::connect(target).await?;
         if target.takes_whole_collections {
-            client.put_whole(kind, &collection, kind.whole(items)).await?;
+            client.put(kind, &collection, kind.whole(items)).await?;
         } else {
             client.make(kind, &collection).await?;
             upload(target, kind, &collection, 0..items).await?;
@@ -214,7 +214,7 @@ async fn upload(target: &Target, kind: Kind, collection: &str, numbers: Range<us
             let mut seconds = Vec::new();
             for number in numbers {
                 let at = Instant::now();
-                client.put(&kind.path(&collection, number), kind.object(number, 0)).await?;
+                client.put(kind, &kind.path(&collection, number), kind.object(number, 0)).await?;
                 seconds.push(at.elapsed().as_secs_f64());
             }
             anyhow::Ok(seconds)
@@ -262,7 +262,7 @@ async fn put_one(
     let mut seconds = Vec::new();
     for number in 0..SINGLE.min(items) {
         let at = Instant::now();
-        client.put(&kind.path(collection, number), kind.object(number, 1)).await?;
+        client.put(kind, &kind.path(collection, number), kind.object(number, 1)).await?;
         seconds.push(at.elapsed().as_secs_f64());
     }
     let rate = seconds.len() as f64 / seconds.iter().sum::<f64>();
@@ -282,7 +282,7 @@ async fn incremental(
     let mut seconds = Vec::new();
     for round in 0..REPEATED {
         let number = round * 31 % items;
-        client.put(&kind.path(collection, number), kind.object(number, 2 + round)).await?;
+        client.put(kind, &kind.path(collection, number), kind.object(number, 2 + round)).await?;
         let at = Instant::now();
         let (hrefs, next) = client.sync(collection, &token).await?;
         seconds.push(at.elapsed().as_secs_f64());

@@ -19,7 +19,7 @@ use kontor_storage_client::proto::put_item_request::Expected;
 use kontor_storage_client::proto::{self, Rights};
 
 use super::get::content;
-use super::put::{store_and_tell, without_parent};
+use super::put::{read, store_and_tell, without_parent};
 use crate::answer::{Answer, Failure, put, status, whole};
 use crate::attachment::{self, Attachment, Instances, NotThere};
 use crate::call::Call;
@@ -113,7 +113,8 @@ pub(super) async fn change(
     let changed = Bytes::from(calendar.to_string());
     // A file that no version names in the end is swept.
     let version = Some(Expected::ContentId(item.content_id));
-    let stored = store_and_tell(call, &collection, name, &changed, version).await?;
+    let new = read(&collection, &changed).await?;
+    let stored = store_and_tell(call, &collection, name, new, version).await?;
     let mut answer = if call.prefer().returns == Some(Return::Representation) {
         represented(&collection, code, stored.text.clone().unwrap_or(changed))
     } else {

@@ -61,7 +61,7 @@ async fn add_member(call: &Call<'_>, tree: Tree, address: &str, slug: &str) -> R
     }
     let name = name.unwrap_or_else(|| format!("{:032x}.{extension}", rand::random::<u128>()));
     // What has the UID already is found by it, whatever it is called.
-    let stored = store_and_tell(call, &collection, &name, &call.body, Some(Expected::Absent(true))).await;
+    let stored = store_and_tell(call, &collection, &name, item, Some(Expected::Absent(true))).await;
     let stored = stored.map_err(|failure| {
         if failure.status() == StatusCode::PRECONDITION_FAILED {
             super::put::uid_taken(&collection, &name)

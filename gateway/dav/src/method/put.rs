@@ -43,7 +43,8 @@ async fn put_once(
     name: &str,
     expected: Option<Expected>,
 ) -> Result<Answer, Failure> {
-    let stored = store_and_tell(call, collection, name, &call.body, expected).await?;
+    let item = read(collection, &call.body).await?;
+    let stored = store_and_tell(call, collection, name, item, expected).await?;
     let mut answer = status(stored.code());
     if stored.text.is_none() && is_seen_as_sent(call, &stored.item)? {
         put_header(&mut answer, ETAG, &stored.etag());
@@ -82,10 +83,9 @@ pub(super) async fn store_and_tell(
     call: &Call<'_>,
     collection: &Collection,
     name: &str,
-    text: &Bytes,
+    mut item: NewItem,
     expected: Option<Expected>,
 ) -> Result<Stored, Failure> {
-    let mut item = read(collection, text).await?;
     let change = match &item.calendar {
         Some(calendar) if matches!(collection.holds, Holds::Events | Holds::Tasks) => {
             scheduling::of_put(call, collection, name, calendar, expected.as_ref()).await?

@@ -43,15 +43,15 @@ pub(crate) async fn transfer(call: &Call<'_>, place: &Place, is_move: bool) -> R
         return Err(failed());
     }
     let text = text(&item).ok_or_else(Failure::not_found)?;
+    let new = read(&to, &text).await?;
     let expected = (!may_overwrite).then_some(Expected::Absent(true));
     if !is_move {
         // It is a new object, of which others may have to hear.
-        let stored = store_and_tell(call, &to, to_name, &text, expected).await?;
+        let stored = store_and_tell(call, &to, to_name, new, expected).await?;
         let mut answer = status(stored.code());
         put(&mut answer, LOCATION, &target.href());
         return Ok(answer);
     }
-    let new = read(&to, &text).await?;
     let is_rename = from.place() == to.place();
     if is_rename {
         // The UID must be free before it can be used again. What is removed can be recovered, whatever happens.

@@ -1,7 +1,7 @@
 //! Subscriptions as an administrator makes them for somebody: the same that a client of theirs would make.
 
 use kontor_dav_proto::{Element, Name, SourceUrlError};
-use kontor_storage_client::proto::{CreateFolderRequest, Folder};
+use kontor_storage_client::proto::{CreateFolderRequest, Folder, OpenResponse};
 use kontor_storage_client::{Session, StoreError};
 
 use super::{SOURCE, Subscription};
@@ -43,11 +43,14 @@ pub enum SubscribeError {
 /// # Errors
 /// Those of the store.
 pub async fn subscriptions(session: &Session) -> Result<Vec<Subscribed>, StoreError> {
-    let opened = session.open("").await?;
-    let of = |folder: Folder| {
+    Ok(subscriptions_in(&session.open("").await?))
+}
+
+fn subscriptions_in(opened: &OpenResponse) -> Vec<Subscribed> {
+    let of = |folder: &Folder| {
         let found = Subscription::of(&Kept::read(&folder.properties))?;
         Some(Subscribed {
-            name: folder.name,
+            name: folder.name.clone(),
             source: found.source.clone(),
             fetched: found.fetched(),
             error: found.error().to_owned(),
@@ -55,9 +58,9 @@ pub async fn subscriptions(session: &Session) -> Result<Vec<Subscribed>, StoreEr
             folder_id: folder.folder_id,
         })
     };
-    let mut found: Vec<Subscribed> = opened.folders.into_iter().filter_map(of).collect();
+    let mut found: Vec<Subscribed> = opened.folders.iter().filter_map(of).collect();
     found.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(found)
+    found
 }
 
 /// Subscribes who has signed in to the calendar at a URL (`http`, `https`, `webcal`), under a name. It is fetched when a
@@ -70,10 +73,10 @@ pub async fn subscribe(session: &Session, source: &str, name: &str) -> Result<Su
     let href = Element::new(Name::dav("href")).with_text(source);
     kept.set(Element::new(SOURCE).with(href));
     Subscription::begin(&mut kept)?;
-    if let Some(known) = subscriptions(session).await?.into_iter().find(|known| known.source == source) {
+    let opened = session.open("").await?;
+    if let Some(known) = subscriptions_in(&opened).into_iter().find(|known| known.source == source) {
         return Err(SubscribeError::Exists(known.name));
     }
-    let opened = session.open("").await?;
     let name = free_name(&opened.folders, name);
     let request = CreateFolderRequest {
         mailbox_id: opened.mailbox_id,
